@@ -1,0 +1,27 @@
+"""What can go wrong, as sentences for the person concerned."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+
+
+class CollabError(Exception):
+    """Something a person did could not be done; ``str()`` says what to do."""
+
+
+class StaleSave(CollabError):
+    """A save came under a fence or a version that has passed."""
+
+    def __str__(self) -> str:
+        return _(
+            "Somebody saved this document after you opened it. "
+            "Nothing is lost: both texts are shown below."
+        )
+
+
+class BadImage(CollabError):
+    """An upload that is no acceptable picture."""
+
+
+class BadMarkdown(CollabError):
+    """A file that cannot be imported."""

@@ -1,0 +1,101 @@
+"""Input from people, checked: every refusal is a sentence beside the field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from . import covers
+from .errors import BadImage
+from .models import Document, Person
+from .operations.documents import Content
+from .text import normalise
+from .timings import TEXT_BYTES, TITLE_CHARACTERS
+
+
+class DocumentForm(forms.Form):
+    """A document's content, new or changed."""
+
+    title = forms.CharField(label=_("Title"), max_length=TITLE_CHARACTERS)
+    text = forms.CharField(
+        label=_("Text"),
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 20, "spellcheck": "true"}),
+    )
+    cover = forms.FileField(
+        label=_("Cover image"),
+        required=False,
+        widget=forms.FileInput(attrs={"accept": "image/jpeg,image/png,image/webp,image/gif"}),
+    )
+    remove_cover = forms.BooleanField(label=_("Remove the cover"), required=False)
+
+    def clean_text(self) -> str:
+        text = normalise(self.cleaned_data["text"])
+        size = len(text.encode())
+        if size > TEXT_BYTES:
+            raise ValidationError(
+                _(
+                    "This text has %(size)d KB; a document holds up to %(limit)d KB. "
+                    "Nothing is lost: split it into two documents and save again."
+                ),
+                params={"size": size // 1000, "limit": TEXT_BYTES // 1000},
+            )
+        return text
+
+    def content(self, cover: str = "") -> Content | None:
+        """The checked content, with a new cover stored; None when it is refused.
+
+        Args:
+            cover: the stored cover the document has so far.
+        """
+        if not self.is_valid():
+            return None
+        data = self.cleaned_data
+        if data["remove_cover"]:
+            cover = ""
+        if data["cover"]:
+            try:
+                cover = covers.store(data["cover"])
+            except BadImage as error:
+                self.add_error("cover", str(error))
+                return None
+        return Content(data["title"], data["text"], cover)
+
+
+class EditForm(DocumentForm):
+    """A changed document, with what the editor page knew when it was opened."""
+
+    version = forms.IntegerField(min_value=0, max_value=2**31 - 1, widget=forms.HiddenInput)
+    fence = forms.IntegerField(min_value=0, max_value=2**63 - 1, widget=forms.HiddenInput)
+
+    @classmethod
+    def of(cls, document: Document, fence: int) -> EditForm:
+        """The form as an editor opens it."""
+        return cls(
+            initial={
+                "title": document.title,
+                "text": document.text,
+                "version": document.version,
+                "fence": fence,
+            }
+        )
+
+
+class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
+    """How a person appears, and in which language."""
+
+    class Meta:
+        model = Person
+        fields = ("display_name", "colour", "language", "theme", "email")
+        labels = {"email": _("Email (for a forgotten password)")}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["display_name"].widget.attrs["placeholder"] = self.instance.username
+        self.fields["colour"].choices = Person.Colour.choices  # type: ignore[attr-defined]
+
+

@@ -1,0 +1,65 @@
+"""What the workspace does when the engine tells it of pages and time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from django.dispatch import receiver
+
+from .live.presence import Page
+from .live.signals import heartbeat, joined, left, swept
+from .operations import activity, editing, reading
+from .subjects import EDITING, READING, document_of
+from .timings import RENEW_SECONDS
+
+
+@receiver(joined)
+def note_opened(pages: Sequence[Page], **kwargs: Any) -> None:
+    """Somebody has opened a document: its author, and others, may want to know."""
+    for page in pages:
+        document = document_of(page.subject)
+        if document is not None and page.mode == READING:
+            activity.record_opened(document, page.user_id)
+
+
+@receiver(left)
+def note_read(pages: Sequence[Page], **kwargs: Any) -> None:
+    """A page was live to its end: the person has seen all saves till then.
+
+    The pen of an editor that is gone for good returns at once.
+    """
+    for page in pages:
+        document = document_of(page.subject)
+        if document is None:
+            continue
+        reading.mark_current(document, page.user_id)
+        if page.mode == EDITING and page.claim:
+            editing.release(document, page.user_id, int(page.claim))
+
+
+_renewed_at = 0.0
+
+
+@receiver(heartbeat)
+def keep_pens(pages: Sequence[Page], **kwargs: Any) -> None:
+    """Renew the pens of the pages this process holds, together."""
+    global _renewed_at
+    if time.monotonic() - _renewed_at < RENEW_SECONDS:
+        return
+    _renewed_at = time.monotonic()
+    claims = {
+        document: int(page.claim)
+        for page in pages
+        if page.mode == EDITING
+        and page.claim
+        and (document := document_of(page.subject)) is not None
+    }
+    editing.renew(claims)
+
+
+@receiver(swept)
+def free_pens(**kwargs: Any) -> None:
+    """Pens whose time has run out are free for others, and everybody sees it."""
+    editing.expire()

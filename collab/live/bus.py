@@ -1,0 +1,250 @@
+"""The bus: how the names of changed topics reach every server process.
+
+One channel-layer group, one subscription per process, one message for all that
+changed since the last. Delivery is not guaranteed by any channel layer (Redis
+forgets what was published while a subscriber was away, without a sign), so:
+
+* a publisher keeps what it could not send and tries again;
+* every message carries its publisher's id and a sequence number: a hole in the
+  sequence means that something was lost;
+* a process pings itself through the layer: a ping that stays out means a gap.
+
+After any gap the hub treats everything as dirty. Nothing else is needed, since
+regions are functions of the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import logging
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from channels.layers import InMemoryChannelLayer, get_channel_layer
+
+from .conf import conf
+
+logger = logging.getLogger(__name__)
+
+GROUP = "live"
+RETRY_SECONDS = 0.5
+#: How long a process without sockets may take, at its end, to say its last.
+FAREWELL_SECONDS = 2.0
+
+
+def is_in_memory() -> bool:
+    """Does the configured channel layer end at this process's border?"""
+    return isinstance(get_channel_layer(), InMemoryChannelLayer)
+
+
+class Outbox:
+    """What one publisher has still to say, and how far it has counted."""
+
+    def __init__(self) -> None:
+        self.publisher = uuid.uuid4().hex
+        self.sequence = 0
+        self.topics: set[str] = set()
+
+    def message(self, topics: Iterable[str]) -> dict[str, Any]:
+        """The next message. Call :meth:`sent` when the layer has taken it."""
+        return {
+            "type": "live.changed",
+            "publisher": self.publisher,
+            "sequence": self.sequence + 1,
+            "topics": sorted(topics),
+        }
+
+    def sent(self) -> None:
+        self.sequence += 1
+
+
+class Inbox:
+    """Finds the holes in what the publishers of all processes say."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, int] = {}
+
+    def misses(self, publisher: str, sequence: int) -> bool:
+        """Was something lost before this message? Remembers it either way.
+
+        A publisher never heard of must start at 1, unless this inbox is new
+        (nothing is shown yet then, so calling it a gap costs nothing).
+        """
+        last = self._last.get(publisher, 0)
+        self._last[publisher] = max(last, sequence)
+        return sequence > last + 1
+
+
+class Bus:
+    """The bus as seen from a process with an event loop and sockets.
+
+    Args:
+        on_topics: called in the loop with the topics of each message.
+        on_gap: called in the loop when messages may have been lost.
+    """
+
+    def __init__(
+        self, on_topics: Callable[[Iterable[str]], None], on_gap: Callable[[], None]
+    ) -> None:
+        self._on_topics = on_topics
+        self._on_gap = on_gap
+        self._outbox = Outbox()
+        self._inbox = Inbox()
+        self._loop = asyncio.get_running_loop()
+        self._wake = asyncio.Event()
+        self._heard = time.monotonic()
+        self._deaf = False
+
+    def announce(self, topics: Iterable[str]) -> None:
+        """Tell every process that ``topics`` changed. From any thread."""
+        self._loop.call_soon_threadsafe(self._add, tuple(topics))
+
+    def _add(self, topics: tuple[str, ...]) -> None:
+        self._outbox.topics.update(topics)
+        self._wake.set()
+
+    async def speak(self) -> None:
+        """Send what was announced, together; keep it while nobody takes it."""
+        while True:
+            try:
+                await asyncio.wait_for(self._wake.wait(), conf().bus_ping_seconds)
+            except TimeoutError:
+                pass  # nothing was said for a while: an empty message is the ping
+            self._wake.clear()
+            topics = set(self._outbox.topics)
+            layer = get_channel_layer()
+            assert layer is not None, "CHANNEL_LAYERS has no default layer"
+            try:
+                await layer.group_send(GROUP, self._outbox.message(topics))
+            except Exception as error:  # the layer's own errors vary by backend
+                logger.warning("live: the channel layer takes no messages: %s", error)
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            self._outbox.sent()
+            self._outbox.topics -= topics
+            if self._outbox.topics:
+                self._wake.set()
+
+    async def listen(self) -> None:
+        """Receive for ever. Ends only by an error; the caller starts it again."""
+        layer = get_channel_layer()
+        assert layer is not None, "CHANNEL_LAYERS has no default layer"
+        channel = await layer.new_channel()
+        await layer.group_add(GROUP, channel)
+        self._heard = time.monotonic()
+        try:
+            while True:
+                message = await layer.receive(channel)
+                self._hear(message)
+        finally:
+            try:
+                await layer.group_discard(GROUP, channel)
+            except Exception as error:  # we are leaving because of an error already
+                logger.warning("live: could not leave the group: %s", error)
+
+    async def watch(self) -> None:
+        """Notice that the own pings stay out."""
+        while True:
+            await asyncio.sleep(conf().bus_ping_seconds / 2)
+            silent = time.monotonic() - self._heard
+            if silent > conf().bus_timeout_seconds and not self._deaf:
+                self._deaf = True
+                logger.warning("live: nothing heard from the channel layer for %.0f s", silent)
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        publisher, sequence = message["publisher"], message["sequence"]
+        if publisher == self._outbox.publisher:
+            self._heard = time.monotonic()
+        if self._inbox.misses(publisher, sequence) or self._deaf:
+            self._deaf = False
+            self._on_gap()
+        if message["topics"]:
+            self._on_topics(message["topics"])
+
+
+class Relay:
+    """The bus as seen from a process without sockets: a WSGI worker, a command.
+
+    A thread sends, so that a slow or absent Redis never delays or fails a save.
+    """
+
+    def __init__(self) -> None:
+        self._outbox = Outbox()
+        self._condition = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._pid = 0
+
+    def announce(self, topics: Iterable[str]) -> None:
+        """Tell every process that ``topics`` changed. From any thread."""
+        with self._condition:
+            self._outbox.topics.update(topics)
+            self._start()
+            self._condition.notify()
+
+    def _start(self) -> None:
+        if self._thread is None or self._pid != os.getpid():  # a fork has no threads
+            self._pid = os.getpid()
+            self._outbox = self._outbox if self._thread is None else self._after_fork()
+            self._thread = threading.Thread(target=self._run, name="live-relay", daemon=True)
+            self._thread.start()
+            atexit.register(self.flush)
+
+    def _after_fork(self) -> Outbox:
+        fresh = Outbox()
+        fresh.topics = self._outbox.topics
+        return fresh
+
+    def _run(self) -> None:
+        while True:
+            with self._condition:
+                # An empty message a while after the last one: it reveals the
+                # loss of that last one by its sequence number.
+                spoken = self._outbox.sequence > 0
+                self._condition.wait_for(
+                    lambda: self._outbox.topics, conf().bus_ping_seconds if spoken else None
+                )
+                topics = set(self._outbox.topics)
+            layer = get_channel_layer()
+            assert layer is not None, "CHANNEL_LAYERS has no default layer"
+            try:
+                async_to_sync(layer.group_send)(GROUP, self._outbox.message(topics))
+            except Exception as error:  # the layer's own errors vary by backend
+                logger.warning("live: the channel layer takes no messages: %s", error)
+                time.sleep(RETRY_SECONDS)
+                continue
+            with self._condition:
+                self._outbox.sent()
+                self._outbox.topics -= topics
+                self._condition.notify_all()
+
+    def flush(self) -> None:
+        """Wait, for a short while, until all is said. At the process's end."""
+        with self._condition:
+            self._condition.wait_for(lambda: not self._outbox.topics, FAREWELL_SECONDS)
+
+
+_local: Bus | None = None
+_relay = Relay()
+
+
+def attach(bus: Bus | None) -> None:
+    """Make ``bus`` the one this process announces on (None: back to the relay)."""
+    global _local
+    _local = bus
+
+
+def announce(topics: Iterable[str]) -> None:
+    """Tell every process that ``topics`` changed, now. Never raises, never waits.
+
+    Use :func:`collab.live.topics.changed`, which waits for the commit.
+    """
+    if _local is not None:
+        _local.announce(topics)
+    elif not is_in_memory():  # in memory, nobody else could hear it
+        _relay.announce(topics)

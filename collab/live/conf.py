@@ -1,0 +1,69 @@
+"""The engine's durations and limits, in one place, with their units.
+
+A project overrides any of them with the ``LIVE`` setting, for example
+``LIVE = {"leave_grace_seconds": 5.0}``. An unknown name is an error at start.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.core.signals import setting_changed
+
+
+@dataclass(frozen=True)
+class LiveConf:
+    """Values the engine runs by. Durations are in seconds, sizes in bytes."""
+
+    #: Least time between two flushes. An isolated event leaves at once.
+    tick_seconds: float = 0.02
+    #: How long a flush waits for a slow region before it sends the others.
+    region_wait_seconds: float = 0.1
+    #: Joins and leaves are written together, at most this long after the first.
+    presence_batch_seconds: float = 0.02
+    #: How often a process proves that it lives.
+    heartbeat_seconds: float = 2.0
+    #: A process silent for this long is dead, and its connections with it.
+    node_timeout_seconds: float = 6.0
+    #: How often overdue processes and left pages are looked for.
+    sweep_seconds: float = 1.0
+    #: A page that left counts as here for this long, so a reload never flickers.
+    leave_grace_seconds: float = 5.0
+    #: How often a bus sends itself a ping through the channel layer.
+    bus_ping_seconds: float = 2.0
+    #: A ping that has not come back after this long means there was a gap.
+    bus_timeout_seconds: float = 5.0
+    #: How often the session behind an open socket is checked again.
+    session_check_seconds: float = 60.0
+    #: How long a page may reconnect before it must be loaded again.
+    page_token_seconds: int = 7 * 24 * 3600
+    #: Missed feed entries shown one by one; beyond that, a count.
+    feed_replay: int = 20
+    #: Threads for the engine's database work and rendering, per process.
+    threads: int = 4
+    #: A socket with more unsent bytes than this is cut: it is not reading.
+    socket_buffer_bytes: int = 2 * 1024 * 1024
+    #: Frames waiting for one socket on servers without a fast path.
+    socket_queue_frames: int = 256
+    #: Longest accepted inbound frame (the resume message).
+    inbound_bytes: int = 64 * 1024
+    #: Server processes that share the database; the in-memory layer serves one.
+    processes: int = 1
+
+
+@lru_cache(maxsize=1)
+def conf() -> LiveConf:
+    """The values in force: defaults with ``settings.LIVE`` laid over them."""
+    overrides: dict[str, Any] = getattr(settings, "LIVE", {})
+    return LiveConf(**overrides)
+
+
+def _forget(*, setting: str, **kwargs: Any) -> None:
+    if setting == "LIVE":
+        conf.cache_clear()
+
+
+setting_changed.connect(_forget)

@@ -1,0 +1,165 @@
+"""The one consumer: it lets a page in, hears its resume message, and that is all.
+
+Writes go over HTTP. The only message a page may send up is the *resume*: which
+page it is, and which version of each region it has. Anything else is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from http.cookies import CookieError, SimpleCookie
+from typing import TYPE_CHECKING, Any
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+
+from . import db, pages, process
+from .conf import conf
+from .hub import Socket
+from .process import FORBIDDEN, SIGNED_OUT, Process
+from .regions import UnknownRegion
+from .sessions import person_of
+from .transport import EXTENSION, QueueWire, Wire
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+
+MALFORMED = 4400
+
+
+class Malformed(ValueError):
+    """An inbound frame that is no resume message."""
+
+
+class LiveConsumer(AsyncWebsocketConsumer):
+    """One page's socket, from the handshake to the end."""
+
+    # The hub subscribes for all sockets of the process. An alias that names no
+    # layer keeps Channels from opening a channel for each of them.
+    channel_layer_alias = "none: the hub has the process's only channel"
+
+    process: Process
+    user: AbstractBaseUser | None = None
+    wire: Wire | None = None
+    socket: Socket | None = None
+    serial = 0
+
+    async def __call__(
+        self,
+        scope: dict[str, Any],
+        receive: Callable[[], Awaitable[dict[str, Any]]],
+        send: Callable[[dict[str, Any]], Awaitable[None]],
+    ) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            # ``disconnect`` is not called after an error or a cancellation.
+            self._forget()
+
+    async def connect(self) -> None:
+        # All that can fail comes before the accept: a page whose socket opens
+        # and then fails would come back at once, again and again.
+        self.session_key = cookie(self.scope, settings.SESSION_COOKIE_NAME)
+        self.process = await process.current()
+        self.user = await db.run(person_of, self.session_key) if self.session_key else None
+        await self.accept()
+        if self.user is None:
+            await self.close(SIGNED_OUT)
+            return
+        server_wire = self.scope.get("extensions", {}).get(EXTENSION)
+        self.wire = server_wire() if server_wire else QueueWire(self.base_send, self._cut)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if self.wire is None or self.user is None:
+            return  # closing already
+        try:
+            token, marks = read_resume(text_data)
+        except Malformed:
+            self.wire.close(MALFORMED)
+        except pages.BadToken:
+            self.wire.close(FORBIDDEN)
+        else:
+            await self._resume(token, marks)
+
+    async def _resume(self, token: pages.Token, marks: Mapping[str, str]) -> None:
+        assert self.wire is not None and self.user is not None
+        if token.page.user_id != self.user.pk:
+            self.wire.close(FORBIDDEN)
+            return
+        allowed = await db.run(pages.permitted, self.user, token.regions)
+        previous, previous_serial = self.socket, self.serial
+        self.socket = Socket(
+            wire=self.wire,
+            page=token.page,
+            language=token.language,
+            session_key=self.session_key,
+            regions=tuple(i for i in token.regions if i in allowed),
+        )
+        self.process.hub.join(self.socket, marks)
+        if previous is None or previous.page != token.page:
+            self.serial = self.process.presence.join(token.page)
+        if previous is not None:
+            self.process.hub.leave(previous)
+            if previous.page != token.page:
+                self.process.presence.move(previous_serial)
+
+    def _cut(self) -> None:
+        """The client does not read: end the application, and so the socket."""
+        self._forget()
+
+    def _forget(self) -> None:
+        if isinstance(self.wire, QueueWire):
+            self.wire.end()
+        if self.socket is not None:
+            self.process.hub.leave(self.socket)
+            self.process.presence.leave(self.serial)
+            self.socket = None
+
+
+def read_resume(text: str | None) -> tuple[pages.Token, dict[str, str]]:
+    """Read a resume message.
+
+    Args:
+        text: the frame, as htmx sends a form: a JSON object with ``page`` (the
+            signed token) and ``region`` (one or a list of "id:mark").
+
+    Returns:
+        The page's token, and the marks by region id.
+
+    Raises:
+        Malformed: the frame is anything else.
+        pages.BadToken: the token is forged or expired.
+    """
+    if text is None or len(text) > conf().inbound_bytes:
+        raise Malformed("not a text frame of acceptable length")
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Malformed("not JSON") from error
+    if not isinstance(message, dict) or not message.keys() <= {"page", "region", "headers"}:
+        raise Malformed("not a resume message")
+    page, marks = message.get("page"), message.get("region", [])
+    marks = [marks] if isinstance(marks, str) else marks
+    if not isinstance(page, str) or not isinstance(marks, list):
+        raise Malformed("fields of the wrong kind")
+    if not all(isinstance(mark, str) and ":" in mark for mark in marks):
+        raise Malformed("marks of the wrong form")
+    token = pages.Token.read(page)
+    try:
+        pages.check_known(token.regions)
+    except UnknownRegion as error:  # a page of another release
+        raise pages.BadToken(str(error)) from error
+    return token, dict(mark.split(":", 1) for mark in marks)
+
+
+def cookie(scope: Mapping[str, Any], name: str) -> str:
+    """A cookie of the handshake, or "" when there is none."""
+    jar = SimpleCookie()
+    for header, value in scope["headers"]:
+        if header == b"cookie":
+            try:
+                jar.load(value.decode("latin1"))
+            except CookieError:
+                return ""
+    return jar[name].value if name in jar else ""

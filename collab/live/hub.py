@@ -1,0 +1,438 @@
+"""The hub: from "topic X changed" to bytes on every socket that shows X.
+
+One hub per process. It keeps, for each region somebody looks at, a *watch*: who
+shows it, and which version they have. Events mark watches dirty; on the next
+tick every dirty region is rendered once per variant, compared with what each
+page has, and sent where it differs. All fragments of a tick travel in one frame.
+
+Order is what makes this right: a page subscribes first and is compared after, a
+region is never rendered twice at the same time, and all sending is done by one
+task. So a page can never be left with an older state than one it was sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from django.utils.html import format_html
+
+from . import db, regions
+from .conf import conf
+from .presence import Page
+from .regions import Entry, Feed, Region, Rendering
+from .transport import Frame, Wire
+
+logger = logging.getLogger(__name__)
+
+#: Sockets written to before the event loop gets a turn.
+CHUNK = 250
+#: Longest text joined into one frame; Daphne's own limit is 1 MiB.
+FRAME_CHARACTERS = 256 * 1024
+#: A region that failed is tried again after this long, doubling up to a minute.
+RETRY_SECONDS = 1.0
+RETRY_MAX_SECONDS = 60.0
+#: The most feed entries looked at to bring pages up to date.
+FEED_LOOKBACK = 500
+
+
+@dataclass(eq=False, slots=True)
+class Socket:
+    """One page's open socket."""
+
+    wire: Wire
+    page: Page
+    language: str
+    session_key: str
+    regions: tuple[str, ...] = ()
+
+
+@dataclass(eq=False, slots=True)
+class Watch:
+    """Who shows a state region in this process, and which version they have.
+
+    ``current`` is the shared rendering's ETag by language; a socket in ``marks``
+    has something else: the version it brought along when it connected, or the
+    rendering made for the person alone.
+    """
+
+    region: Region
+    key: str
+    sockets: dict[str, set[Socket]] = field(default_factory=dict)
+    current: dict[str, str] = field(default_factory=dict)
+    marks: dict[Socket, str] = field(default_factory=dict)
+
+    def add(self, socket: Socket, mark: str) -> bool:
+        """Returns whether the page may be out of date."""
+        self.sockets.setdefault(socket.language, set()).add(socket)
+        if mark == self.current.get(socket.language):
+            return False
+        self.marks[socket] = mark
+        return True
+
+    def discard(self, socket: Socket) -> None:
+        self.marks.pop(socket, None)
+        same_language = self.sockets.get(socket.language, set())
+        same_language.discard(socket)
+        if not same_language:
+            self.sockets.pop(socket.language, None)
+            self.current.pop(socket.language, None)
+
+
+@dataclass(eq=False, slots=True)
+class FeedWatch:
+    """Who shows a feed in this process, and the last entry each has."""
+
+    region: Feed
+    key: str
+    cursors: dict[Socket, int] = field(default_factory=dict)
+    head: int = -1
+
+    def add(self, socket: Socket, mark: str) -> bool:
+        """Returns whether the page may have missed entries."""
+        self.cursors[socket] = int(mark) if mark.isdecimal() else 0
+        return self.cursors[socket] != self.head
+
+    def discard(self, socket: Socket) -> None:
+        self.cursors.pop(socket, None)
+
+    @property
+    def sockets(self) -> Mapping[Socket, int]:
+        return self.cursors
+
+
+AnyWatch = Watch | FeedWatch
+#: For one language: the shared rendering, and those for one person each.
+Variants = tuple[Rendering, dict[int, Rendering]]
+Outbox = dict[Socket, list[str]]
+
+
+class Hub:
+    """Keeps the sockets of one process up to date."""
+
+    def __init__(self) -> None:
+        self.sockets: set[Socket] = set()
+        self.by_user: dict[int, set[Socket]] = {}
+        self._watches: dict[str, AnyWatch] = {}
+        self._topics: dict[str, set[str]] = {}
+        self._dirty: set[str] = set()
+        self._jobs: dict[asyncio.Task[Callable[[Outbox], None]], str] = {}
+        self._failures: dict[str, int] = {}
+        self._wake = asyncio.Event()
+
+    # Subscriptions, called in the event loop.
+
+    def join(self, socket: Socket, marks: Mapping[str, str]) -> None:
+        """Subscribe a page to its regions; send only what it has not got.
+
+        Args:
+            socket: the page's socket; its ``regions`` are those it may see.
+            marks: by region id, the version the page has: an ETag, or the id of
+                the last feed entry.
+        """
+        self.sockets.add(socket)
+        self.by_user.setdefault(socket.page.user_id, set()).add(socket)
+        for identifier in socket.regions:
+            watch = self._watches.get(identifier) or self._watch(identifier)
+            if watch.add(socket, marks.get(identifier, "")):
+                self._dirty.add(identifier)
+        if self._dirty:
+            self._wake.set()
+
+    def leave(self, socket: Socket) -> None:
+        """Forget a socket."""
+        self.sockets.discard(socket)
+        same_user = self.by_user.get(socket.page.user_id, set())
+        same_user.discard(socket)
+        if not same_user:
+            self.by_user.pop(socket.page.user_id, None)
+        for identifier in socket.regions:
+            if watch := self._watches.get(identifier):
+                watch.discard(socket)
+                if not watch.sockets:
+                    self._unwatch(identifier, watch)
+
+    # Events, called in the event loop.
+
+    def changed(self, topics: Iterable[str]) -> None:
+        """Mark every region that depends on one of ``topics``."""
+        for topic in topics:
+            if identifiers := self._topics.get(topic):
+                self._dirty |= identifiers
+                self._wake.set()
+
+    def everything_changed(self) -> None:
+        """Events may have been lost: look at everything anew."""
+        self._dirty |= self._watches.keys()
+        self._wake.set()
+
+    # The flush.
+
+    async def run(self) -> None:
+        """Flush for ever. Ends only by an error; the caller starts it again."""
+        last = 0.0
+        while True:
+            await self._wake.wait()
+            # An isolated event leaves at once; a storm is cut into ticks.
+            await asyncio.sleep(max(0.0, last + conf().tick_seconds - time.monotonic()))
+            last = time.monotonic()
+            self._wake.clear()
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Render what is dirty and send what differs.
+
+        A region that takes long (or hangs) delays only itself: the others are
+        sent without it, and it follows when it is done.
+        """
+        if started := self._start_jobs():
+            _, slow = await asyncio.wait(started, timeout=conf().region_wait_seconds)
+            for job in slow:
+                job.add_done_callback(lambda _: self._wake.set())
+        outbox: Outbox = {}
+        done = [job for job in self._jobs if job.done()]
+        for job in done:
+            name = self._jobs.pop(job)
+            try:
+                job.result()(outbox)
+            except Exception:  # a region is the product's code: anything may come
+                self._failed(name)
+            else:
+                self._failures.pop(name, None)
+        await self._deliver(outbox)
+        if done and self._dirty:
+            self._wake.set()  # what became dirty again while it was rendered
+
+    def _start_jobs(self) -> list[asyncio.Task[Callable[[Outbox], None]]]:
+        """Start rendering what is dirty and not being rendered already."""
+        busy = set(self._jobs.values())
+        by_name: dict[str, list[AnyWatch]] = {}
+        for identifier in list(self._dirty):
+            watch = self._watches.get(identifier)
+            if watch is not None and watch.region.name in busy:
+                continue
+            self._dirty.discard(identifier)
+            if watch is not None:
+                by_name.setdefault(watch.region.name, []).append(watch)
+        started = []
+        for name, watches in by_name.items():
+            job = asyncio.create_task(self._job(watches), name=f"live-render-{name}")
+            self._jobs[job] = name
+            started.append(job)
+        return started
+
+    async def _job(self, watches: Sequence[AnyWatch]) -> Callable[[Outbox], None]:
+        states = [watch for watch in watches if isinstance(watch, Watch)]
+        if states:
+            wanted = {watch.key: list(watch.sockets) for watch in states}
+            users = frozenset(self.by_user)
+            rendered = await db.run(render_states, states[0].region, wanted, users)
+            return lambda outbox: self._put_states(states, rendered, outbox)
+        feed = next(watch for watch in watches if isinstance(watch, FeedWatch))
+        behind = min(feed.cursors.values(), default=0)
+        head, entries = await db.run(read_feed, feed.region, behind)
+        return lambda outbox: self._put_entries(feed, head, entries, outbox)
+
+    def _failed(self, name: str) -> None:
+        failures = self._failures[name] = self._failures.get(name, 0) + 1
+        delay = min(RETRY_SECONDS * 2 ** (failures - 1), RETRY_MAX_SECONDS)
+        logger.exception("live: region %r failed, next try in %.0f s", name, delay)
+        asyncio.get_running_loop().call_later(delay, self._retry, name)
+
+    def _retry(self, name: str) -> None:
+        self._dirty |= {i for i, watch in self._watches.items() if watch.region.name == name}
+        self._wake.set()
+
+    def _put_states(
+        self,
+        watches: Sequence[Watch],
+        rendered: Mapping[str, Mapping[str, Variants]],
+        outbox: Outbox,
+    ) -> None:
+        for watch in watches:
+            for language, (shared, own) in rendered.get(watch.key, {}).items():
+                self._put_state(watch, language, shared, own, outbox)
+
+    def _put_state(
+        self,
+        watch: Watch,
+        language: str,
+        shared: Rendering,
+        own: Mapping[int, Rendering],
+        outbox: Outbox,
+    ) -> None:
+        showing = watch.sockets.get(language)
+        if showing is None:
+            return  # the last of them left while we rendered
+        before, watch.current[language] = watch.current.get(language), shared.etag
+        if before == shared.etag:
+            # Everybody but these has it already.
+            special = {s for user in own for s in self.by_user.get(user, ())}
+            receivers = showing & (special | watch.marks.keys())
+        else:
+            receivers = showing
+        identifier = regions.region_id(watch.region.name, watch.key)
+        fragments = {r.etag: replaced(identifier, r) for r in (shared, *own.values())}
+        for socket in receivers:
+            rendering = own.get(socket.page.user_id, shared)
+            if watch.marks.pop(socket, before) != rendering.etag:
+                outbox.setdefault(socket, []).append(fragments[rendering.etag])
+            if rendering is not shared:
+                watch.marks[socket] = rendering.etag
+
+    def _put_entries(
+        self, watch: FeedWatch, head: int, entries: Sequence[Entry], outbox: Outbox
+    ) -> None:
+        watch.head = head
+        cache: dict[tuple[int, str, int | None], str] = {}
+        for socket, cursor in watch.cursors.items():
+            if cursor >= head:
+                continue
+            watch.cursors[socket] = head
+            user = socket.page.user_id
+            missed = [e for e in entries if e.id > cursor and e.seen_by(user)]
+            if not missed:
+                continue
+            fragments = outbox.setdefault(socket, [])
+            shown = latest_of_slots(missed)[-conf().feed_replay :]
+            if len(missed) > conf().feed_replay:
+                more = watch.region.render_missed(
+                    len(missed) - conf().feed_replay, socket.language
+                )
+                fragments.append(appended(watch.region.name, more))
+            for entry in shown:
+                variant = (entry.id, socket.language, user if user in entry.you else None)
+                if variant not in cache:
+                    html = watch.region.render(entry, *variant[1:])
+                    cache[variant] = replaced_entry(watch.region, entry, html)
+                fragments.append(cache[variant])
+            fragments.append(moved_mark(watch.region.name, head))
+
+    async def _deliver(self, outbox: Outbox) -> None:
+        frames: dict[tuple[str, ...], list[Frame]] = {}
+        for number, (socket, fragments) in enumerate(outbox.items(), 1):
+            batch = tuple(fragments)
+            if batch not in frames:
+                frames[batch] = joined(batch)
+            for frame in frames[batch]:
+                socket.wire.write(frame)
+            if number % CHUNK == 0:
+                await asyncio.sleep(0)
+
+    def _watch(self, identifier: str) -> AnyWatch:
+        name, key = regions.parse_id(identifier)
+        region = regions.get(name)
+        watch: AnyWatch = (
+            FeedWatch(region, key) if isinstance(region, Feed) else Watch(region, key)
+        )
+        self._watches[identifier] = watch
+        for topic in region.topics_for(key):
+            self._topics.setdefault(topic, set()).add(identifier)
+        return watch
+
+    def _unwatch(self, identifier: str, watch: AnyWatch) -> None:
+        del self._watches[identifier]
+        for topic in watch.region.topics_for(watch.key):
+            identifiers = self._topics.get(topic, set())
+            identifiers.discard(identifier)
+            if not identifiers:
+                self._topics.pop(topic, None)
+
+
+# Rendering: plain functions, run in the engine's threads.
+
+
+def render_states(
+    region: Region, wanted: Mapping[str, Sequence[str]], users: frozenset[int]
+) -> dict[str, dict[str, Variants]]:
+    """Render regions of one name, once per variant that somebody needs.
+
+    Args:
+        region: what to render.
+        wanted: by key, the languages it is shown in.
+        users: the people connected here; nobody else needs an own variant.
+
+    Returns:
+        By key and language, the variants. A key whose rendering raised is left
+        out and logged, so that it does not stop the others.
+    """
+    contexts = region.load(list(wanted))
+    rendered: dict[str, dict[str, Variants]] = {}
+    for key, languages in wanted.items():
+        context = contexts.get(key)
+        try:
+            if context is None:
+                rendered[key] = {language: (regions.GONE, {}) for language in languages}
+                continue
+            involved = users.intersection(region.you(context))
+            rendered[key] = {
+                language: (
+                    region.render(key, context, language, None),
+                    {user: region.render(key, context, language, user) for user in involved},
+                )
+                for language in languages
+            }
+        except Exception:  # a region is the product's code: anything may come
+            logger.exception("live: region %r failed for %r", region.name, key)
+    return rendered
+
+
+def read_feed(feed: Feed, after: int) -> tuple[int, Sequence[Entry]]:
+    """The newest id of a feed, and its entries after ``after``."""
+    entries = feed.entries(after, FEED_LOOKBACK)
+    return (entries[-1].id if entries else max(after, feed.head())), entries
+
+
+def latest_of_slots(entries: Sequence[Entry]) -> list[Entry]:
+    """Of entries that would replace each other, only the last."""
+    return sorted({entry.slot: entry for entry in entries}.values(), key=lambda e: e.id)
+
+
+# Fragments: what htmx swaps. Each is one or more <hx-partial> elements.
+
+
+def replaced(identifier: str, rendering: Rendering) -> str:
+    """The fragment that brings a state region up to date, or takes it away."""
+    if rendering is regions.GONE:
+        return f'<hx-partial hx-target="#{identifier}" hx-swap="delete"></hx-partial>'
+    return (
+        f'<hx-partial hx-target="#{identifier}" hx-swap="innerMorph">'
+        f"{rendering.html}</hx-partial>"
+    )
+
+
+def appended(identifier: str, html: str) -> str:
+    """The fragment that appends to a feed."""
+    return f'<hx-partial hx-target="#{identifier}" hx-swap="beforeend">{html}</hx-partial>'
+
+
+def replaced_entry(feed: Feed, entry: Entry, html: str) -> str:
+    """The fragment that appends an entry in place of the earlier of its slot."""
+    remove = format_html(
+        '<hx-partial hx-target="#{}" hx-swap="delete"></hx-partial>', feed.entry_id(entry)
+    )
+    return remove + appended(feed.name, html)
+
+
+def moved_mark(name: str, head: int) -> str:
+    """The fragment that moves on the page's memory of a feed."""
+    return (
+        f'<hx-partial hx-target="#{name}-mark" hx-swap="outerHTML">'
+        f"{regions.mark_input(name, str(head))}</hx-partial>"
+    )
+
+
+def joined(fragments: Sequence[str]) -> list[Frame]:
+    """Fragments as few frames, each short enough for every server."""
+    frames, part, size = [], [], 0
+    for fragment in fragments:
+        if part and size + len(fragment) > FRAME_CHARACTERS:
+            frames.append(Frame("".join(part)))
+            part, size = [], 0
+        part.append(fragment)
+        size += len(fragment)
+    frames.append(Frame("".join(part)))
+    return frames

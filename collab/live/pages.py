@@ -1,0 +1,153 @@
+"""What a page knows of itself: its id, its regions, and the token it carries.
+
+While a page renders, every ``{% live %}`` enters its region here; at the end of
+the body ``{% live_page %}`` seals the list into a signed token. When the page
+connects it shows the token, so nobody can invent a page or subscribe to what no
+page has shown. The permission is asked again all the same.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.core import signing
+from django.http import HttpRequest
+from django.utils.translation import get_language
+
+from . import regions
+from .conf import conf
+from .presence import Page
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+
+SALT = "collab.live.page"
+
+
+class BadToken(Exception):
+    """A page token that is forged, expired, or another person's."""
+
+
+@dataclass(frozen=True)
+class Token:
+    """What a page says of itself when it connects."""
+
+    page: Page
+    language: str
+    regions: tuple[str, ...]
+
+    def sign(self) -> str:
+        page = self.page
+        value = [
+            page.id,
+            page.user_id,
+            page.subject,
+            page.mode,
+            page.claim,
+            self.language,
+            list(self.regions),
+        ]
+        return signing.dumps(value, salt=SALT, compress=True)
+
+    @classmethod
+    def read(cls, text: str) -> Token:
+        """Check and read a token.
+
+        Raises:
+            BadToken: the signature is wrong or too old.
+        """
+        try:
+            *page, language, region_ids = signing.loads(
+                text, salt=SALT, max_age=conf().page_token_seconds
+            )
+        except (signing.BadSignature, ValueError) as error:
+            raise BadToken(str(error)) from error
+        return cls(Page(*page), language, tuple(region_ids))
+
+
+class LivePage:
+    """The regions of one page, gathered while it renders."""
+
+    def __init__(self, user: AbstractBaseUser) -> None:
+        self.user = user
+        self.id = uuid.uuid4().hex
+        self._regions: dict[str, None] = {}
+        self._states: dict[tuple[str, str], regions.Context | None] = {}
+
+    def prefetch(self, name: str, keys: Sequence[str]) -> None:
+        """Ask the permission for, and load, many regions of a name at once."""
+        region = regions.get(name)
+        if not isinstance(region, regions.Region):
+            return
+        wanted = [key for key in keys if (name, key) not in self._states]
+        if not wanted:
+            return
+        allowed = set(region.allow(self.user, wanted))
+        loaded = region.load([key for key in wanted if key in allowed]) if allowed else {}
+        self._states.update({(name, key): loaded.get(key) for key in wanted})
+
+    def render(self, name: str, key: str) -> str:
+        """One region as it stands in the page; nothing, if it may not be seen."""
+        region = regions.get(name)
+        identifier = regions.region_id(name, key)
+        language = get_language() or ""
+        if isinstance(region, regions.Feed):
+            if key not in region.allow(self.user, [key]):
+                return ""
+            inner = regions.mark_input(identifier, str(region.head()))
+        else:
+            self.prefetch(name, [key])
+            state = self._states[name, key]
+            if state is None:
+                return ""
+            inner = region.for_viewer(key, state, language, self.user.pk).html
+        self._regions[identifier] = None
+        return wrapped(identifier, inner)
+
+    def token(self, subject: str, mode: str, claim: str) -> Token:
+        """The page's token, when all its regions are known."""
+        page = Page(self.id, self.user.pk, subject, mode, claim)
+        return Token(page, get_language() or "", tuple(self._regions))
+
+
+def wrapped(identifier: str, inner: str) -> str:
+    """A region's element. It has no box of its own (``display: contents``)."""
+    return f'<live-region id="{identifier}">{inner}</live-region>'
+
+
+def live_page(request: HttpRequest) -> LivePage | None:
+    """The page that is being rendered for ``request``; None for strangers."""
+    user: Any = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return None
+    page: LivePage | None = getattr(request, "live_page", None)
+    if page is None:
+        page = LivePage(user)
+        request.live_page = page  # type: ignore[attr-defined]
+    return page
+
+
+def check_known(region_ids: Iterable[str]) -> None:
+    """Check that all these are ids of registered regions.
+
+    Raises:
+        UnknownRegion: one is not.
+    """
+    for identifier in region_ids:
+        regions.parse_id(identifier)
+
+
+def permitted(user: AbstractBaseUser, region_ids: Iterable[str]) -> set[str]:
+    """Which of these regions may the person see now? One question per name."""
+    by_name: dict[str, list[str]] = {}
+    for identifier in region_ids:
+        name, key = regions.parse_id(identifier)
+        by_name.setdefault(name, []).append(key)
+    return {
+        regions.region_id(name, key)
+        for name, keys in by_name.items()
+        for key in regions.get(name).allow(user, keys)
+    }

@@ -1,0 +1,263 @@
+"""Presence: which pages are open, and so which people are here.
+
+A process writes its joins and leaves in small batches, proves its life with one
+heartbeat for all its pages, and sweeps what is overdue, its own or another's.
+The rows (:mod:`collab.live.models`) are the truth; ``disconnect`` is a hint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import os
+import socket
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+
+from . import bus, db, signals
+from .conf import conf
+from .models import Connection, Node
+from .topics import changed
+
+logger = logging.getLogger(__name__)
+
+#: The topic of the whole company: who is here at all, and what they do.
+EVERYBODY = "presence"
+
+
+def topic(subject: str) -> str:
+    """The topic of who is at ``subject``."""
+    return f"presence:{subject}"
+
+
+@dataclass(frozen=True)
+class Page:
+    """One open page, as its signed token describes it."""
+
+    id: str
+    user_id: int
+    subject: str = ""
+    mode: str = ""
+    claim: str = ""
+
+
+@dataclass
+class Batch:
+    """Joins and leaves not yet written."""
+
+    joins: dict[str, tuple[Page, int]] = field(default_factory=dict)
+    leaves: list[int] = field(default_factory=list)
+    moves: list[int] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.joins or self.leaves or self.moves)
+
+
+class Presence:
+    """The pages of this process, and its share in the housekeeping of all."""
+
+    def __init__(self) -> None:
+        self._node: Node | None = None
+        self._serials = itertools.count(1)
+        self._pages: dict[int, Page] = {}
+        self._batch = Batch()
+        self._wake = asyncio.Event()
+
+    async def register(self) -> None:
+        """Enter this process among the living.
+
+        Raises:
+            ImproperlyConfigured: another process lives on the same database,
+                but the channel layer cannot reach it.
+        """
+        self._node = await db.run(_register)
+
+    # What happens to pages; called in the event loop, written soon after.
+
+    def join(self, page: Page) -> int:
+        """A page has connected. Returns the serial by which it leaves again."""
+        serial = next(self._serials)
+        self._pages[serial] = page
+        self._batch.joins[page.id] = (page, serial)
+        self._wake.set()
+        return serial
+
+    def leave(self, serial: int) -> None:
+        """Its socket is gone: the page counts as here for the grace period."""
+        if self._pages.pop(serial, None) is not None:
+            self._batch.leaves.append(serial)
+            self._wake.set()
+
+    def move(self, serial: int) -> None:
+        """Its socket now shows another page: this one is gone at once."""
+        if self._pages.pop(serial, None) is not None:
+            self._batch.moves.append(serial)
+            self._wake.set()
+
+    # The process's tasks.
+
+    async def write(self) -> None:
+        """Write joins and leaves, in batches, for ever."""
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(conf().presence_batch_seconds)
+            self._wake.clear()
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write what waits now."""
+        batch, self._batch = self._batch, Batch()
+        if not batch or self._node is None:
+            return
+        try:
+            await db.run(_write, self._node, batch)
+        except IntegrityError:
+            # The node's row is gone: this process was silent for too long and
+            # was swept. The next heartbeat enters it again, with all its pages.
+            await self.beat()
+
+    async def beat(self) -> None:
+        """Prove that this process lives; come back if it was taken for dead."""
+        if self._node is None:
+            return
+        if not await db.run(_beat, self._node):
+            await self.register()
+            self._batch = Batch(joins={p.id: (p, s) for s, p in self._pages.items()})
+            await self.flush()
+        await db.run(_send_heartbeat, list(self._pages.values()))
+
+    async def sweep(self) -> None:
+        """Remove who is gone: pages after their grace, processes with all theirs."""
+        await db.run(sweep)
+
+    async def unregister(self) -> None:
+        """The process ends in good order: its pages leave, with their grace."""
+        for serial in list(self._pages):
+            self.leave(serial)
+        await self.flush()
+
+
+def _register() -> Node:
+    host, pid = socket.gethostname(), os.getpid()
+    for other in Node.objects.filter(host=host):
+        if other.pid == pid or not _is_running(other.pid):
+            _bury([other.pk])
+    if bus.is_in_memory() and (living := Node.objects.live().first()):
+        raise ImproperlyConfigured(
+            f"Another server process ({living}) uses this database, and the in-memory channel "
+            "layer cannot reach it: pages would miss updates. Set REDIS_URL, or stop the other."
+        )
+    return Node.objects.create(boot=uuid.uuid4().hex, host=host[:255], pid=pid)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # it runs, as somebody else
+    return True
+
+
+def _beat(node: Node) -> bool:
+    return bool(Node.objects.filter(pk=node.pk).update(seen_at=Now()))
+
+
+def _send_heartbeat(pages: Sequence[Page]) -> None:
+    _tell(signals.heartbeat, pages=pages)
+
+
+def _write(node: Node, batch: Batch) -> None:
+    joins = [joined for joined in batch.joins.values() if joined[1] not in batch.leaves]
+    with transaction.atomic():
+        mine = Connection.objects.filter(node=node)
+        moved = list(mine.filter(serial__in=batch.moves)) if batch.moves else []
+        if moved:
+            mine.filter(serial__in=batch.moves).delete()
+        known = set(
+            Connection.objects.filter(page__in=[page.id for page, _ in joins]).values_list(
+                "page", flat=True
+            )
+        )
+        Connection.objects.bulk_create(
+            [_row(node, page, serial) for page, serial in joins],
+            update_conflicts=True,
+            unique_fields=["page"],
+            update_fields=["node", "user", "subject", "mode", "claim", "serial", "left_at"],
+        )
+        if batch.leaves:
+            mine.filter(serial__in=batch.leaves).update(left_at=Now())
+        here = [page for page, _ in joins]
+        gone = [_page(row) for row in moved]
+        changed(*_topics([*here, *gone]))
+    _tell(signals.joined, pages=[page for page in here if page.id not in known])
+    _tell(signals.left, pages=gone)
+
+
+def sweep() -> None:
+    """Remove pages whose grace is over and processes that are overdue.
+
+    Every process does this; two at once do no harm, since each deletion asks
+    again what the search has found.
+    """
+    over = list(Connection.objects.gone())
+    if over:
+        Connection.objects.gone().filter(pk__in=[row.pk for row in over]).delete()
+    gone = [_page(row) for row in over]
+    dead = list(Node.objects.overdue().values_list("pk", flat=True))
+    gone += _bury(dead)
+    if gone:
+        changed(*_topics(gone))
+        _tell(signals.left, pages=gone)
+    _tell(signals.swept)
+
+
+def _bury(nodes: Sequence[int]) -> list[Page]:
+    """Remove processes; returns the pages that went with them."""
+    if not nodes:
+        return []
+    rows = Connection.objects.filter(node__in=nodes)
+    pages = [_page(row) for row in rows]
+    # One DELETE each: a page that has meanwhile come back elsewhere stays.
+    rows.delete()
+    Node.objects.filter(pk__in=nodes, connections=None).delete()
+    logger.info("live: %d processes are gone, with %d pages", len(nodes), len(pages))
+    return pages
+
+
+def _row(node: Node, page: Page, serial: int) -> Connection:
+    return Connection(
+        node=node,
+        page=page.id,
+        user_id=page.user_id,
+        subject=page.subject,
+        mode=page.mode,
+        claim=page.claim,
+        serial=serial,
+    )
+
+
+def _page(row: Connection) -> Page:
+    return Page(row.page, row.user_id, row.subject, row.mode, row.claim)
+
+
+def _topics(pages: Iterable[Page]) -> list[str]:
+    subjects = {page.subject for page in pages if page.subject}
+    return [EVERYBODY, *(topic(subject) for subject in subjects)]
+
+
+def _tell(signal: signals.Signal, **named: object) -> None:
+    """Send a signal whose listeners cannot break the engine."""
+    if named.get("pages") == []:
+        return
+    for receiver, result in signal.send_robust(sender=Presence, **named):
+        if isinstance(result, Exception):
+            name = getattr(receiver, "__qualname__", receiver)
+            logger.error("live: %s failed: %s", name, result, exc_info=result)

@@ -1,0 +1,171 @@
+"""What runs in a server process: the bus, the hub and presence, supervised.
+
+The process starts with its first socket, whatever server it runs under (ASGI's
+lifespan is not spoken by all of them), and ends by :func:`stop`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+
+from django.http import HttpRequest
+
+from . import bus, db
+from .conf import conf
+from .hub import Hub, Socket
+from .pages import permitted
+from .presence import Presence
+from .sessions import PERSON, person_of
+
+logger = logging.getLogger(__name__)
+
+SIGNED_OUT = 4401
+FORBIDDEN = 4403
+RESTARTING = 4012
+
+#: A task that died is started again after this long.
+RESTART_SECONDS = 0.5
+_current: asyncio.Task[Process] | None = None
+
+
+class Process:
+    """The live engine of one server process."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.hub = Hub()
+        self.presence = Presence()
+        self.bus = bus.Bus(self._changed, self.hub.everything_changed)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Enter presence and start all tasks.
+
+        Raises:
+            ImproperlyConfigured: this process must not run beside another.
+        """
+        await self.presence.register()
+        bus.attach(self.bus)
+        for job in (
+            self.bus.listen,
+            self.bus.speak,
+            self.bus.watch,
+            self.hub.run,
+            self.presence.write,
+        ):
+            self._supervise(job)
+        self._supervise(every(lambda: conf().heartbeat_seconds, self.presence.beat))
+        self._supervise(every(lambda: conf().sweep_seconds, self.presence.sweep))
+        self._supervise(every(lambda: conf().session_check_seconds, self.check_everybody))
+
+    async def stop(self) -> None:
+        """Leave in good order: pages keep their grace and may go elsewhere."""
+        bus.attach(None)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(Exception):  # the database may be gone already
+            await self.presence.unregister()
+        db.shutdown()
+
+    def _changed(self, topics: Iterable[str]) -> None:
+        self.hub.changed(topics)
+        for topic in topics:
+            if topic.startswith(PERSON):
+                user_id = int(topic.removeprefix(PERSON))
+                for socket in list(self.hub.by_user.get(user_id, ())):
+                    self._spawn(self.check(socket))
+
+    async def check_everybody(self) -> None:
+        """Ask again whether every socket's person is signed in and may see it."""
+        for socket in list(self.hub.sockets):
+            await self.check(socket)
+
+    async def check(self, socket: Socket) -> None:
+        """Close a socket whose session has ended or whose rights have shrunk."""
+        user = await db.run(person_of, socket.session_key)
+        if user is None or user.pk != socket.page.user_id:
+            self._cut(socket, SIGNED_OUT)
+        elif set(socket.regions) - await db.run(permitted, user, socket.regions):
+            self._cut(socket, FORBIDDEN)
+
+    def _cut(self, socket: Socket, code: int) -> None:
+        self.hub.leave(socket)  # nothing more is sent, whatever the client does
+        socket.wire.close(code)
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        async def guarded() -> None:
+            try:
+                await work
+            except Exception:  # a failed check is asked again by the next round
+                logger.exception("live: could not check a session")
+
+        task = asyncio.create_task(guarded())
+        self._tasks.append(task)
+        task.add_done_callback(self._tasks.remove)
+
+    def _supervise(self, job: Callable[[], Awaitable[None]]) -> None:
+        async def forever() -> None:
+            while True:
+                try:
+                    await job()
+                except Exception:  # whatever it was, the process must go on
+                    logger.exception("live: %s died, starting it again", job)
+                    await asyncio.sleep(RESTART_SECONDS)
+                    self.hub.everything_changed()
+
+        self._tasks.append(asyncio.create_task(forever(), name=f"live-{job}"))
+
+
+def every(
+    seconds: Callable[[], float], work: Callable[[], Awaitable[None]]
+) -> Callable[[], Awaitable[None]]:
+    """A job that does ``work`` again and again, and survives its errors."""
+
+    async def job() -> None:
+        while True:
+            await asyncio.sleep(seconds())
+            try:
+                await work()
+            except Exception:  # mostly the database being away: the next round is soon
+                logger.exception("live: %s failed, trying again", work)
+
+    return job
+
+
+async def current() -> Process:
+    """This process's engine, started by the first who asks.
+
+    Raises:
+        ImproperlyConfigured: it must not run (see :meth:`Presence.register`).
+    """
+    global _current
+    if _current is None or _current.get_loop() is not asyncio.get_running_loop():
+        _current = asyncio.create_task(_start(), name="live-start")
+    starting = _current
+    try:
+        # Shielded: one impatient socket must not cancel the start for all.
+        return await asyncio.shield(starting)
+    except Exception:
+        if _current is starting:
+            _current = None  # the next socket tries again
+        raise
+
+
+async def _start() -> Process:
+    process = Process()
+    await process.start()
+    return process
+
+
+async def stop() -> None:
+    """Stop this process's engine, if it runs."""
+    global _current
+    starting, _current = _current, None
+    if starting is not None:
+        with contextlib.suppress(Exception):  # a start that failed needs no stop
+            process = await starting
+            await process.stop()

@@ -1,0 +1,17 @@
+"""What the engine tells the product.
+
+All are sent from the engine's own threads, where the database may be used.
+
+``joined`` and ``left``: pages came or are gone for good (their grace is over).
+    ``pages``: list of :class:`~collab.live.presence.Page`.
+``heartbeat``: this process has just proved its life.
+    ``pages``: every page this process holds; the product renews what they hold.
+``swept``: once per sweep, for the product's own expiries.
+"""
+
+from django.dispatch import Signal
+
+joined = Signal()
+left = Signal()
+heartbeat = Signal()
+swept = Signal()

@@ -1,0 +1,46 @@
+"""``manage.py serve``: the production server."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+
+class Command(BaseCommand):
+    help = "Serve pages and sockets with Daphne, hardened (see project/server.py)."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+        parser.add_argument("--port", type=int, default=settings.PORT, help="port (PORT)")
+        parser.add_argument("--unix-socket", help="listen on this path instead, behind a proxy")
+        parser.add_argument(
+            "--proxy-headers",
+            action="store_true",
+            help="trust X-Forwarded-For; only behind a proxy that sets it",
+        )
+
+    def handle(self, **options: Any) -> None:
+        # Twisted installs its reactor on import, so this waits until it is wanted.
+        from project.asgi import application
+        from project.server import HardenedServer
+
+        if options["unix_socket"]:
+            endpoint = f"unix:{options['unix_socket']}:mode=660"
+            where = options["unix_socket"]
+        else:
+            host = options["host"].replace(":", r"\:")
+            endpoint = f"tcp:port={options['port']}:interface={host}"
+            where = f"http://{options['host']}:{options['port']}"
+        proxied = options["proxy_headers"]
+        server = HardenedServer(
+            application,
+            endpoints=[endpoint],
+            proxy_forwarded_address_header="X-Forwarded-For" if proxied else None,
+            proxy_forwarded_proto_header="X-Forwarded-Proto" if proxied else None,
+        )
+        self.stdout.write(f"Collab is ready on {where} (Ctrl-C ends it)")
+        self.stdout.flush()
+        server.run()

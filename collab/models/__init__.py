@@ -1,0 +1,9 @@
+"""The product's nouns, one to a file."""
+
+from .activity import Activity
+from .document import Document
+from .lease import Lease
+from .person import Person
+from .reading import Reading
+
+__all__ = ["Activity", "Document", "Lease", "Person", "Reading"]

@@ -1,0 +1,56 @@
+"""Writing down what happened."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import connection
+from django.db.models.functions import Now
+
+from ..live.topics import changed
+from ..models import Activity
+from ..subjects import ACTIVITY
+from ..timings import REOPEN_SECONDS
+
+#: Key of the advisory lock below; any number, used for nothing else.
+FEED_LOCK = 0x436F6C6C6162
+
+
+def record(
+    document_id: int,
+    actor_id: int,
+    verb: Activity.Verb,
+    *,
+    words_added: int = 0,
+    words_removed: int = 0,
+) -> None:
+    """Add an event. Call it last in the transaction it belongs to."""
+    _in_order()
+    Activity.objects.create(
+        document_id=document_id,
+        actor_id=actor_id,
+        verb=verb,
+        words_added=words_added,
+        words_removed=words_removed,
+    )
+    changed(ACTIVITY)
+
+
+def record_opened(document_id: int, actor_id: int) -> None:
+    """Add "opened", unless the person was here a moment ago."""
+    recent = Activity.objects.filter(
+        document=document_id, actor=actor_id, at__gte=Now() - timedelta(seconds=REOPEN_SECONDS)
+    )
+    if not recent.exists():
+        record(document_id, actor_id, Activity.Verb.OPENED)
+
+
+def _in_order() -> None:
+    """Make ids visible in their order: a feed remembers only the last one seen.
+
+    PostgreSQL hands out ids at once but shows rows at commit; this lock, held to
+    the end of the transaction, makes both the same order. SQLite has one writer.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [FEED_LOCK])

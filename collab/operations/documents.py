@@ -1,0 +1,89 @@
+"""Creating and saving documents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from ..errors import StaleSave
+from ..live.topics import changed
+from ..models import Activity, Document
+from ..models.document import EXCERPT_CHARACTERS
+from ..subjects import DOCUMENTS, content, pen
+from ..text import excerpt, normalise, words_changed
+from . import activity
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a document holds. ``cover`` is a stored file's name, or ""."""
+
+    title: str
+    text: str
+    cover: str = ""
+
+
+@transaction.atomic
+def create(author_id: int, new: Content) -> Document:
+    """Make a document; the author is its first editor."""
+    text = normalise(new.text)
+    document = Document.objects.create(
+        title=new.title,
+        text=text,
+        excerpt=excerpt(text, EXCERPT_CHARACTERS),
+        cover=new.cover,
+        author_id=author_id,
+        changed_by_id=author_id,
+    )
+    words = words_changed("", text)
+    activity.record(document.pk, author_id, Activity.Verb.CREATED, words_added=words.added)
+    changed(DOCUMENTS)
+    return document
+
+
+@transaction.atomic
+def save(pk: int, person_id: int, new: Content, *, fence: int, version: int) -> int:
+    """Publish a new version, if nobody else has written since.
+
+    One conditional UPDATE on id, version and fence decides. An expired lease
+    that nobody has taken since does no harm: its fence still stands.
+
+    Args:
+        pk: the document.
+        person_id: who saves.
+        new: the whole new content.
+        fence: the fence under which the person has been editing.
+        version: the version the person started from.
+
+    Returns:
+        The new version.
+
+    Raises:
+        StaleSave: the fence or the version has moved on; nothing was written.
+    """
+    text = normalise(new.text)
+    before = Document.objects.filter(pk=pk).values_list("text", flat=True).first()
+    saved = Document.objects.filter(pk=pk, version=version, fence=fence).update(
+        title=new.title,
+        text=text,
+        excerpt=excerpt(text, EXCERPT_CHARACTERS),
+        cover=new.cover,
+        version=F("version") + 1,
+        changed_at=Now(),
+        changed_by=person_id,
+    )
+    if before is None or not saved:
+        raise StaleSave
+    words = words_changed(before, text)
+    activity.record(
+        pk,
+        person_id,
+        Activity.Verb.SAVED,
+        words_added=words.added,
+        words_removed=words.removed,
+    )
+    changed(content(pk), pen(pk))
+    return version + 1

@@ -1,0 +1,63 @@
+"""The pen: taking it, moving it, giving it back, keeping it alive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.db import transaction
+
+from ..live import presence
+from ..live.topics import changed
+from ..models import Activity, Document
+from ..subjects import pen
+from . import activity
+
+
+@transaction.atomic
+def take(pk: int, person_id: int, *, own_fence: int | None = None) -> int | None:
+    """Take the pen if it is free, or if the page already has it.
+
+    Args:
+        pk: the document.
+        person_id: who wants to write.
+        own_fence: the fence under which this page holds the pen (a reload).
+
+    Returns:
+        The new fence, or None when somebody (perhaps oneself elsewhere) has it.
+    """
+    if not Document.objects.take(pk, person_id, own_fence=own_fence):
+        return None
+    fence = _announce(pk)
+    if own_fence != fence - 1:  # a reload is no news
+        activity.record(pk, person_id, Activity.Verb.EDITING)
+    return fence
+
+
+@transaction.atomic
+def move(pk: int, person_id: int) -> int | None:
+    """Bring one's own pen from another tab to this one; returns the new fence."""
+    return _announce(pk) if Document.objects.move(pk, person_id) else None
+
+
+@transaction.atomic
+def release(pk: int, person_id: int, fence: int) -> None:
+    """Give the pen back. Without effect if it has been taken over meanwhile."""
+    if Document.objects.release(pk, person_id, fence):
+        _announce(pk)
+
+
+def renew(claims: Mapping[int, int]) -> None:
+    """Keep the pens of connected pages: fences by document."""
+    Document.objects.renew(claims)
+
+
+def expire() -> None:
+    """Free the pens whose holders are gone, and say so."""
+    for pk in Document.objects.clear_expired():
+        _announce(pk)
+
+
+def _announce(pk: int) -> int:
+    changed(pen(pk), presence.EVERYBODY)
+    fence: int = Document.objects.values_list("fence", flat=True).get(pk=pk)
+    return fence

@@ -1,0 +1,211 @@
+"""Reads that pages and live regions share."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from django.db.models import Exists, OuterRef, Q
+
+from .live.models import Connection
+from .models import Activity, Document, Person, Reading
+from .subjects import READING, document_of, subject_of
+from .timings import FACES
+
+if TYPE_CHECKING:
+    from .models.lease import LeaseQuerySet
+
+SORTS = {
+    "changed": ("-changed_at", "-pk"),
+    "title": ("title", "pk"),
+    "created": ("-created_at", "-pk"),
+}
+FILTERS = ("all", "mine", "editing", "unread")
+
+
+@dataclass(frozen=True)
+class Badge:
+    """A document's state as everybody sees it: free, reading or editing."""
+
+    document_id: int
+    holder: Person | None = None
+    readers: Sequence[Person] = field(default_factory=list)
+
+    @property
+    def state(self) -> str:
+        if self.holder:
+            return "editing"
+        return "reading" if self.readers else "free"
+
+    @property
+    def people(self) -> list[Person]:
+        """Everybody inside, the holder of the pen first."""
+        return [*([self.holder] if self.holder else []), *self.readers]
+
+
+@dataclass(frozen=True)
+class Whereabouts:
+    """What a person is doing: the documents they edit, and those they read."""
+
+    person: Person
+    editing: Sequence[Document]
+    reading: Sequence[Document]
+
+
+def document_list(
+    documents: LeaseQuerySet, viewer: Person, *, search: str = "", only: str = "all", sort: str = ""
+) -> LeaseQuerySet:
+    """Documents for the dashboard, without their texts.
+
+    Args:
+        documents: those the viewer may see.
+        viewer: whose *mine* and *unread* are meant.
+        search: words that title or text must contain, all of them.
+        only: one of :data:`FILTERS`; anything else means all.
+        sort: one of :data:`SORTS`; anything else means last change first.
+    """
+    for word in search.split():
+        documents = documents.filter(Q(title__icontains=word) | Q(text__icontains=word))
+    if only == "mine":
+        documents = documents.filter(author=viewer)
+    elif only == "editing":
+        documents = documents.held()
+    elif only == "unread":
+        seen = Reading.objects.filter(
+            person=viewer, document=OuterRef("pk"), version__gte=OuterRef("version")
+        )
+        documents = documents.filter(~Exists(seen))
+    return documents.order_by(*SORTS.get(sort, SORTS["changed"])).defer("text")
+
+
+def documents_by_id(ids: Iterable[int]) -> Mapping[int, Document]:
+    """Documents with their people, by id; missing ones are left out."""
+    documents = Document.objects.select_related("author", "changed_by", "holder")
+    return {document.pk: document for document in documents.filter(pk__in=list(ids))}
+
+
+def summaries(ids: Iterable[int]) -> Mapping[int, Document]:
+    """Like :func:`documents_by_id`, without the texts: for lists."""
+    documents = Document.objects.select_related("author", "changed_by").defer("text")
+    return {document.pk: document for document in documents.filter(pk__in=list(ids))}
+
+
+def badges(ids: Iterable[int]) -> Mapping[int, Badge]:
+    """The badges of these documents, in two queries; missing ones are left out."""
+    wanted = list(ids)
+    holders = _holders(wanted)
+    known = Document.objects.filter(pk__in=wanted).values_list("pk", flat=True)
+    inside = _people_inside(wanted)
+    return {
+        pk: Badge(
+            pk,
+            holders.get(pk),
+            [p for p in inside.get(pk, ()) if p.pk != (holders[pk].pk if pk in holders else None)],
+        )
+        for pk in known
+    }
+
+
+def _holders(ids: Sequence[int]) -> dict[int, Person]:
+    held = Document.objects.held().filter(pk__in=ids).select_related("holder").only("holder")
+    return {document.pk: document.holder for document in held if document.holder}
+
+
+def _people_inside(ids: Sequence[int]) -> dict[int, list[Person]]:
+    connections = (
+        Connection.objects.live()
+        .on(*(subject_of(pk) for pk in ids))
+        .select_related("user")
+        .order_by("joined_at", "pk")
+    )
+    inside: dict[int, dict[int, Person]] = defaultdict(dict)
+    for connection in connections:
+        pk = document_of(connection.subject)
+        if pk is not None:
+            inside[pk].setdefault(connection.user_id, connection.user)
+    return {pk: list(people.values()) for pk, people in inside.items()}
+
+
+def active_count() -> int:
+    """How many people are here: people, not tabs."""
+    return Connection.objects.live().values("user").distinct().count()
+
+
+def active_faces(limit: int = FACES) -> list[Person]:
+    """A few of the people who are here, by name."""
+    return list(_active_people()[:limit])
+
+
+def whereabouts() -> list[Whereabouts]:
+    """Everybody who is here, with what they are doing, in four queries."""
+    people = list(_active_people())
+    live = Connection.objects.live().exclude(subject="").values_list("user", "subject")
+    reading: dict[int, set[int]] = defaultdict(set)
+    for user_id, subject in live:
+        if (pk := document_of(subject)) is not None:
+            reading[user_id].add(pk)
+    editing: dict[int, list[Document]] = defaultdict(list)
+    for document in Document.objects.held().defer("text"):
+        if document.holder_id is not None:
+            editing[document.holder_id].append(document)
+    documents = Document.objects.defer("text").in_bulk(
+        {pk for pks in reading.values() for pk in pks}
+    )
+    return [
+        Whereabouts(
+            person,
+            editing[person.pk],
+            sorted(
+                (
+                    documents[pk]
+                    for pk in reading[person.pk]
+                    if pk in documents and documents[pk] not in editing[person.pk]
+                ),
+                key=lambda document: document.title,
+            ),
+        )
+        for person in people
+    ]
+
+
+def _active_people() -> LeaseQuerySet:
+    here = Connection.objects.live().filter(user=OuterRef("pk"))
+    people: LeaseQuerySet = Person.objects.filter(Exists(here)).order_by(  # type: ignore[assignment]
+        "display_name", "username"
+    )
+    return people
+
+
+def is_connected(person_id: int, document_id: int, claim: str) -> bool:
+    """Does a page of this person still hold this claim to the document?"""
+    return (
+        Connection.objects.live()
+        .on(subject_of(document_id))
+        .filter(user=person_id, claim=claim, left_at=None)
+        .exists()
+    )
+
+
+def last_save(document_id: int) -> Activity | None:
+    """The document's last save, with who made it."""
+    saves = Activity.objects.filter(document=document_id, verb=Activity.Verb.SAVED)
+    return saves.select_related("actor").order_by("-pk").first()
+
+
+def newer_documents(documents: LeaseQuerySet, after: int) -> int:
+    """How many documents came after the one with id ``after``."""
+    return documents.filter(pk__gt=after).count()
+
+
+def newest_document_id() -> int:
+    """The id of the newest document, or 0."""
+    return Document.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+
+
+def mode_of(badge: Badge, person: Person) -> str:
+    """What a person inside a document does there."""
+    return "editing" if badge.holder == person else READING
+
+

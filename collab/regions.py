@@ -1,0 +1,180 @@
+"""The workspace's live regions: what people see change without reloading.
+
+| region | key | shows |
+|---|---|---|
+| active_users | – | how many people are here, some faces |
+| people_here | – | everybody, with what they are doing |
+| lock_badge | document | free, reading or editing, with names |
+| document_summary | document | title, excerpt and last change, in a list |
+| document_head | document | title, cover and last change, on its page |
+| document_text | document | the rendered text and the last save |
+| document_outline | document | the headings, as links |
+| document_people | document | who is inside, and what they do |
+| pen | document | the way to the editor, or who has the pen |
+| editor_pen | document_fence | whether this editor still has the pen |
+| new_documents | newest id | how many documents have come since |
+| toasts | – | a feed of what the others do |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from . import queries
+from .live import presence
+from .live.regions import Context, Entry, Feed, region, register
+from .models import Activity, Document
+from .permissions import editor_keys, member_keys, readable_keys
+from . import subjects
+from .subjects import ACTIVITY, DOCUMENTS, content, subject_of
+from .text import rendered
+from .timings import BADGE_NAMES, FACES, TOAST_GROUP_SECONDS
+
+
+def _content(key: str) -> list[str]:
+    return [content(int(key))]
+
+
+def _inside(key: str) -> list[str]:
+    return [subjects.pen(int(key)), presence.topic(subject_of(int(key)))]
+
+
+def _involved(context: Context) -> Collection[int]:
+    return [person.pk for person in context["badge"].people]
+
+
+def _holder(context: Context) -> Collection[int]:
+    holder = context["document"].holder_id
+    return [holder] if holder else []
+
+
+@region("partials/active_users.html", topics=[presence.EVERYBODY], allow=member_keys)
+def active_users() -> Context:
+    return {"count": (count := queries.active_count()), "faces": queries.active_faces(),
+            "more": max(0, count - FACES)}
+
+
+@region("partials/people_here.html", topics=[presence.EVERYBODY, DOCUMENTS], allow=member_keys)
+def people_here() -> Context:
+    return {"people": queries.whereabouts()}
+
+
+@region(
+    "partials/lock_badge.html", topics=_inside, allow=readable_keys, you=_involved, many=True
+)
+def lock_badge(keys: Sequence[str]) -> Mapping[str, Context]:
+    found = queries.badges(int(key) for key in keys)
+    return {
+        str(pk): {"badge": badge, "named": badge.people[:BADGE_NAMES],
+                  "more": max(0, len(badge.people) - BADGE_NAMES)}
+        for pk, badge in found.items()
+    }
+
+
+@region("partials/document_summary.html", topics=_content, allow=readable_keys, many=True)
+def document_summary(keys: Sequence[str]) -> Mapping[str, Context]:
+    found = queries.summaries(int(key) for key in keys)
+    return {str(pk): {"document": document} for pk, document in found.items()}
+
+
+@region("partials/document_head.html", topics=_content, allow=readable_keys, many=True)
+def document_head(keys: Sequence[str]) -> Mapping[str, Context]:
+    found = queries.summaries(int(key) for key in keys)
+    return {str(pk): {"document": document} for pk, document in found.items()}
+
+
+@region("partials/document_text.html", topics=_content, allow=readable_keys)
+def document_text(key: str) -> Context | None:
+    document = queries.documents_by_id([int(key)]).get(int(key))
+    if document is None:
+        return None
+    save = queries.last_save(document.pk)
+    return {"document": document, "rendered": rendered(document.text), "save": save}
+
+
+@region("partials/document_outline.html", topics=_content, allow=readable_keys)
+def document_outline(key: str) -> Context | None:
+    document = queries.documents_by_id([int(key)]).get(int(key))
+    return document and {"outline": rendered(document.text).outline}
+
+
+@region(
+    "partials/document_people.html", topics=_inside, allow=readable_keys, you=_involved, many=True
+)
+def document_people(keys: Sequence[str]) -> Mapping[str, Context]:
+    found = queries.badges(int(key) for key in keys)
+    return {str(pk): {"badge": badge} for pk, badge in found.items()}
+
+
+@region("partials/pen.html", topics=_inside, allow=readable_keys, you=_holder)
+def pen(key: str) -> Context | None:
+    return _pen(int(key))
+
+
+def _editor_topics(key: str) -> list[str]:
+    return _inside(key.partition("_")[0])
+
+
+@region("partials/editor_pen.html", topics=_editor_topics, allow=editor_keys, you=_holder)
+def editor_pen(key: str) -> Context | None:
+    pk, _, fence = key.partition("_")
+    state = _pen(int(pk))
+    return state and {**state, "fence": int(fence), "badge": queries.badges([int(pk)])[int(pk)]}
+
+
+def _pen(pk: int) -> dict[str, Any] | None:
+    document = queries.documents_by_id([pk]).get(pk)
+    return document and {"document": document}
+
+
+@region("partials/new_documents.html", topics=[DOCUMENTS], allow=member_keys)
+def new_documents(key: str) -> Context:
+    return {"count": queries.newer_documents(Document.objects.all(), int(key))}
+
+
+class Toasts(Feed):
+    """What the others do: one entry per event, grouped by document and person."""
+
+    name = "toasts"
+    template = "partials/toast.html"
+    missed_template = "partials/toast_missed.html"
+    topics = (ACTIVITY,)
+    allow = staticmethod(member_keys)
+
+    def head(self) -> int:
+        return Activity.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+
+    def entries(self, after: int, limit: int) -> Sequence[Entry]:
+        newest = (
+            Activity.objects.filter(pk__gt=after)
+            .select_related("actor", "document__author")
+            .defer("document__text")
+            .order_by("-pk")[:limit]
+        )
+        return [self._entry(activity) for activity in reversed(newest)]
+
+    def _entry(self, activity: Activity) -> Entry:
+        actor = activity.actor_id
+        return Entry(
+            id=activity.pk,
+            slot=f"{activity.document_id}-{actor}",
+            context={"activity": activity, "earlier": self._earlier(activity)},
+            seen_by=lambda user_id: user_id != actor,
+            you=frozenset({activity.document.author_id}),
+        )
+
+    def _earlier(self, activity: Activity) -> list[str]:
+        """What the same person did to the same document a moment before."""
+        moment = activity.at - timedelta(seconds=TOAST_GROUP_SECONDS)
+        verbs = Activity.objects.filter(
+            document=activity.document_id,
+            actor=activity.actor_id,
+            pk__lt=activity.pk,
+            at__gte=moment,
+        ).order_by("pk")
+        return [a.get_verb_display() for a in verbs if a.verb != activity.verb]
+
+
+register(Toasts())

@@ -1,0 +1,159 @@
+"""User text: from Markdown to safe HTML, its excerpt, and how much changed.
+
+Markdown is rendered without HTML, then passed through an explicit allow-list:
+no ids, classes, styles, ``data-*`` or ``hx-*`` attributes and no forms survive,
+because htmx acts on attributes wherever they come from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from difflib import SequenceMatcher
+from typing import NamedTuple
+
+import nh3
+from django.core.cache import cache
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import slugify
+from markdown_it import MarkdownIt
+
+TAGS = {
+    *("h1", "h2", "h3", "h4", "h5", "h6", "p", "br", "hr", "blockquote", "pre", "code"),
+    *("ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td"),
+    *("em", "strong", "s", "a", "img"),
+}
+ATTRIBUTES = {"a": {"href", "title"}, "img": {"src", "alt", "title"}, "ol": {"start"}}
+SCHEMES = {"http", "https", "mailto"}
+#: Rendered texts are kept for this long after their last use, in seconds.
+CACHE_SECONDS = 24 * 3600
+#: Part of the cache key: raise it when rendering changes.
+RENDERER = "2"
+
+_markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+
+
+class Heading(NamedTuple):
+    """An entry of a document's outline."""
+
+    level: int
+    text: str
+    anchor: str
+
+
+class Rendered(NamedTuple):
+    """A text ready to be shown."""
+
+    html: SafeString
+    outline: list[Heading]
+
+
+class WordCount(NamedTuple):
+    """How much a save changed."""
+
+    added: int
+    removed: int
+
+
+def normalise(text: str) -> str:
+    """Line ends become ``\\n`` once, on entry, so no diff ever shows them; NUL
+    bytes and lone surrogates, which PostgreSQL cannot store, become U+FFFD."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "\ufffd")
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+
+
+def rendered(text: str) -> Rendered:
+    """Markdown as safe HTML, from the cache if it was rendered before."""
+    digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    key = f"text:{RENDERER}:{digest}"
+    found: Rendered | None = cache.get(key)
+    if found is None:
+        found = _render(text)
+        cache.set(key, found, CACHE_SECONDS)
+    return found
+
+
+def _render(text: str) -> Rendered:
+    clean = nh3.clean(
+        _markdown.render(text),
+        tags=TAGS,
+        attributes=ATTRIBUTES,
+        attribute_filter=_own_images,
+        url_schemes=SCHEMES,
+        link_rel="noopener nofollow ugc",
+    )
+    return _with_anchors(clean)
+
+
+def _own_images(tag: str, attribute: str, value: str) -> str | None:
+    """Pictures come from here only: a foreign one would tell its host who reads."""
+    if tag == "img" and attribute == "src" and not re.match(r"/(?!/)", value):
+        return None
+    return value
+
+
+def _with_anchors(html: str) -> Rendered:
+    """Give headings ids of our own making, so that the outline can link them."""
+    outline: list[Heading] = []
+    taken: set[str] = set()
+
+    def anchor(match: re.Match[str]) -> str:
+        level, inner = match.group(1), match.group(2)
+        words = re.sub(r"<[^>]*>", "", inner)
+        base = "s-" + (slugify(words)[:50] or "section")
+        name, number = base, 2
+        while name in taken:
+            name, number = f"{base}-{number}", number + 1
+        taken.add(name)
+        outline.append(Heading(int(level), _unescape(words), name))
+        return f'<h{level} id="{name}">{inner}</h{level}>'
+
+    with_ids = re.sub(r"<h([1-6])>(.*?)</h\1>", anchor, html, flags=re.S)
+    # nh3 has cleaned this, and the ids are slugs of our own.
+    return Rendered(mark_safe(with_ids), outline)  # noqa: S308
+
+
+def _unescape(text: str) -> str:
+    for entity, character in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&amp;", "&")):
+        text = text.replace(entity, character)
+    return text
+
+
+def excerpt(text: str, length: int) -> str:
+    """The beginning of a text as one plain line of at most ``length`` characters."""
+    # A prefix is enough, and keeps this cheap for long texts.
+    html = _markdown.render(text[: length * 20])
+    paragraphs = re.findall(r"<p>(.*?)</p>", html, flags=re.S) or [html]
+    plain = _unescape(re.sub(r"<[^>]*>", " ", " ".join(paragraphs)))
+    plain = " ".join(plain.split())
+    return plain if len(plain) <= length else plain[: length - 1].rstrip() + "…"
+
+
+def title_and_body(text: str) -> tuple[str, str]:
+    """Split a Markdown file into its first heading and the rest.
+
+    Returns an empty title when the file has no heading.
+    """
+    for match in re.finditer(r"^#\s+(.+?)\s*#*\s*$", text, flags=re.M):
+        if not text[: match.start()].strip():
+            return match.group(1).strip(), text[match.end() :].lstrip("\n")
+        return match.group(1).strip(), text
+    return "", text
+
+
+def words_changed(before: str, after: str) -> WordCount:
+    """Words added and removed between two texts.
+
+    Lines are compared first and words only within changed blocks, which keeps
+    200 KB texts cheap.
+    """
+    old, new = before.split("\n"), after.split("\n")
+    added = removed = 0
+    for kind, i1, i2, j1, j2 in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if kind == "equal":
+            continue
+        a, b = " ".join(old[i1:i2]).split(), " ".join(new[j1:j2]).split()
+        same = sum(block.size for block in SequenceMatcher(None, a, b).get_matching_blocks())
+        added += len(b) - same
+        removed += len(a) - same
+    return WordCount(added, removed)

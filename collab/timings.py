@@ -1,0 +1,32 @@
+"""The product's promises in time and size, with their units. The engine's own
+are in :mod:`collab.live.conf`.
+"""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+#: An edit lease ends this long after its last renewal.
+LEASE_SECONDS: float = getattr(settings, "LEASE_SECONDS", 30.0)
+#: The server renews the leases of connected pages this often.
+RENEW_SECONDS: float = getattr(settings, "RENEW_SECONDS", 10.0)
+#: Events of one document by one person within this time are one toast.
+TOAST_GROUP_SECONDS: float = getattr(settings, "TOAST_GROUP_SECONDS", 30.0)
+#: A person who comes back to a document within this time has not "opened" it anew.
+REOPEN_SECONDS: float = getattr(settings, "REOPEN_SECONDS", 300.0)
+
+#: Longest title, in characters.
+TITLE_CHARACTERS = 200
+#: Longest text, in bytes of UTF-8 (200 KB render in 0.4 s).
+TEXT_BYTES = 200_000
+#: Largest cover image, in bytes and in pixels (a picture can be a bomb).
+COVER_BYTES = 5 * 1024 * 1024
+COVER_PIXELS = 40_000_000
+#: Longest side a cover is stored with, in pixels.
+COVER_SIDE_PIXELS = 1600
+#: Documents on a page of the dashboard.
+PAGE_SIZE = 50
+#: Names in a badge before "+N".
+BADGE_NAMES = 3
+#: Faces shown beside the counter.
+FACES = 5

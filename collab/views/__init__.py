@@ -1,0 +1,1 @@
+"""Function views, one noun to a file. They look up, call one operation, answer."""

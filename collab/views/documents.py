@@ -1,0 +1,71 @@
+"""Reading and creating documents."""
+
+from __future__ import annotations
+
+from django.core.files.storage import default_storage
+from django.core.paginator import Paginator
+from django.http import FileResponse, Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from .. import covers
+from ..forms import DocumentForm
+from ..models import Activity
+from ..operations import documents, reading
+from ..permissions import readable, readable_document
+from ..subjects import READING, subject_of
+from ..text import normalise, rendered
+from ..timings import PAGE_SIZE, TEXT_BYTES
+from .requests import PersonRequest
+
+
+@require_safe
+def document(request: PersonRequest, pk: int, slug: str = "") -> HttpResponse:
+    """One document, for reading."""
+    found = readable_document(request.user, pk)
+    reading.mark(pk, request.user.pk, found.version)
+    context = {"document": found, "subject": subject_of(pk), "mode": READING}
+    return render(request, "documents/document.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def new(request: PersonRequest) -> HttpResponse:
+    """Write a new document."""
+    form = DocumentForm(request.POST or None, request.FILES or None)
+    if request.method == "POST" and (content := form.content()):
+        made = documents.create(request.user.pk, content)
+        reading.mark(made.pk, request.user.pk, made.version)
+        return redirect(made)
+    status = 422 if request.method == "POST" else 200
+    return render(request, "documents/new.html", {"form": form}, status=status)
+
+
+@require_safe
+def history(request: PersonRequest, pk: int) -> HttpResponse:
+    """Who did what to a document, newest first."""
+    found = readable_document(request.user, pk)
+    events = found.activities.filter(
+        verb__in=[Activity.Verb.CREATED, Activity.Verb.SAVED]
+    ).select_related("actor")
+    page = Paginator(events, PAGE_SIZE).get_page(request.GET.get("page"))
+    return render(request, "documents/history.html", {"document": found, "page": page})
+
+
+@require_POST
+def preview(request: PersonRequest) -> HttpResponse:
+    """Markdown as it will look. Renders only; nothing is stored."""
+    text = normalise(request.POST.get("text", ""))
+    too_long = len(text.encode()) > TEXT_BYTES
+    context = {"rendered": None if too_long else rendered(text), "too_long": too_long}
+    return render(request, "partials/preview.html", context)
+
+
+@require_safe
+def cover(request: PersonRequest, name: str) -> FileResponse:
+    """A stored cover, for those who may read its document."""
+    if not covers.NAME.match(name) or not readable(request.user).filter(cover=name).exists():
+        raise Http404
+    # The type is ours, not the uploader's; see ``covers``.
+    response = FileResponse(default_storage.open(covers.path_of(name)), content_type="image/webp")
+    response["Cache-Control"] = "private, max-age=31536000, immutable"
+    return response

@@ -1,0 +1,152 @@
+"""The editor and the pen."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from .. import queries
+from ..errors import StaleSave
+from ..forms import EditForm
+from ..models import Document
+from ..operations import documents, editing
+from ..permissions import editable_document
+from ..subjects import EDITING, READING, subject_of
+from .requests import PersonRequest, method_of
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit(request: PersonRequest, pk: int) -> HttpResponse:
+    """The editor. Opening it takes the pen, if that is free."""
+    document = editable_document(request.user, pk)
+    if request.method == "POST":
+        return _save(request, document)
+    shown = request.GET.get("pen", "")
+    own_fence = int(shown) if shown.isdecimal() and len(shown) < 19 else None
+    if own_fence is not None and _holds(request, document, own_fence):
+        return _editor(request, document, EditForm.of(document, own_fence), own_fence)
+    if request.headers.get("Sec-Purpose", "").startswith("prefetch"):
+        return HttpResponse(status=204)  # a browser's guess takes no pen
+    fence = editing.take(pk, request.user.pk) or _bring(request, document)
+    if fence is not None:
+        return _to_editor(pk, fence)
+    context = {"document": document, "subject": subject_of(pk), "mode": READING, "taken": True}
+    return render(request, "documents/document.html", context)
+
+
+@require_http_methods(["POST"])
+def pen(request: PersonRequest, pk: int) -> HttpResponse:
+    """``POST``: bring one's pen here from another tab, or take a free one.
+    ``DELETE``: give it back."""
+    editable_document(request.user, pk)
+    if method_of(request) == "DELETE":
+        fence = request.POST.get("fence", "")
+        if fence.isdecimal() and len(fence) < 19:
+            editing.release(pk, request.user.pk, int(fence))
+        return redirect("document", pk)
+    fence_here = editing.move(pk, request.user.pk) or editing.take(pk, request.user.pk)
+    return redirect("edit", pk) if fence_here is None else _to_editor(pk, fence_here)
+
+
+def _holds(request: PersonRequest, document: Document, fence: int) -> bool:
+    """A reload (or the redirect after taking) shows the fence it already has."""
+    if document.holder != request.user or document.fence != fence:
+        return False
+    editing.renew({document.pk: fence})
+    return True
+
+
+def _bring(request: PersonRequest, document: Document) -> int | None:
+    """One's own pen, if the page that had it is no longer there."""
+    if document.holder != request.user:
+        return None
+    if queries.is_connected(request.user.pk, document.pk, str(document.fence)):
+        return None
+    return editing.move(document.pk, request.user.pk)
+
+
+def _to_editor(pk: int, fence: int) -> HttpResponse:
+    return redirect(f"{reverse('edit', args=[pk])}?{urlencode({'pen': fence})}")
+
+
+def _editor(
+    request: PersonRequest, document: Document, form: EditForm, fence: int, status: int = 200
+) -> HttpResponse:
+    context = {
+        "document": document,
+        "form": form,
+        "fence": fence,
+        "region_key": f"{document.pk}_{fence}",
+        "subject": subject_of(document.pk),
+        "mode": EDITING,
+        "claim": fence,
+    }
+    return render(request, "documents/edit.html", context, status=status)
+
+
+def _save(request: PersonRequest, document: Document) -> HttpResponse:
+    form = EditForm(request.POST, request.FILES)
+    content = form.content(document.cover)
+    done = "done" in request.POST
+    if content is None:
+        if request.htmx:
+            return render(request, "partials/save_state.html", {"form": form}, status=422)
+        if form.has_error("version") or form.has_error("fence"):
+            return _conflict(request, document, form, status=400)
+        return _editor(request, document, form, form.cleaned_data["fence"], status=422)
+    fence, version = form.cleaned_data["fence"], form.cleaned_data["version"]
+    if "decided" in request.POST:  # from the conflict page, having seen both texts
+        fence = editing.take(document.pk, request.user.pk, own_fence=fence) or fence
+    unchanged = (content.title, content.text, content.cover) == (
+        document.title,
+        document.text,
+        document.cover,
+    )
+    if not (done and unchanged):
+        try:
+            version = documents.save(
+                document.pk, request.user.pk, content, fence=fence, version=version
+            )
+        except StaleSave as error:
+            return _conflict(request, document, form, message=str(error))
+    if done:
+        editing.release(document.pk, request.user.pk, fence)
+        return redirect("document", document.pk)
+    if request.htmx:
+        document.refresh_from_db()
+        context = {"document": document, "version": version, "saved": True}
+        return render(request, "partials/save_state.html", context)
+    messages.success(request, _("Saved."))
+    return _to_editor(document.pk, fence)
+
+
+def _conflict(
+    request: PersonRequest,
+    document: Document,
+    form: EditForm,
+    *,
+    message: str = "",
+    status: int = 409,
+) -> HttpResponse:
+    """Both texts, whole: nothing that was typed is dropped."""
+    document.refresh_from_db()
+    context = {
+        "document": document,
+        "form": form,
+        "message": message,
+        "yours": {"title": request.POST.get("title", ""), "text": request.POST.get("text", "")},
+        "subject": subject_of(document.pk),
+        "mode": READING,
+    }
+    response = render(request, "documents/conflict.html", context, status=status)
+    # htmx replaces the whole page with it, as a plain form post would.
+    response["HX-Retarget"], response["HX-Reswap"] = "body", "innerHTML"
+    return response

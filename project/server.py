@@ -1,0 +1,102 @@
+"""Daphne, hardened: the settings it needs, a way for the hub to write frames
+itself, and an orderly end.
+
+This module is the only one that relies on Daphne's inner life; ``check`` fails
+at start if that has changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import logging
+from functools import partial
+from typing import Any
+
+from daphne.server import Server
+from daphne.ws_protocol import WebSocketProtocol
+from twisted.internet import defer
+
+from collab.live import process
+from collab.live.conf import conf
+from collab.live.transport import EXTENSION, DaphneWire
+
+logger = logging.getLogger(__name__)
+
+#: A silent client is pinged after this long, and gone after as long again
+#: (with the grace of leaving, a pulled cable is noticed within 25 s).
+PING_SECONDS = 8
+#: RFC 6455, section 7.4.1 (IANA registry): "Service Restart"; htmx comes back.
+SERVICE_RESTART = 1012
+#: How long applications may take to end after SIGTERM.
+DRAIN_SECONDS = 5.0
+
+
+class HardenedServer(Server):  # type: ignore[misc]
+    """Daphne with wires for the hub, and a drain at the end."""
+
+    def __init__(self, application: Any, endpoints: list[str], **options: Any) -> None:
+        check()
+        super().__init__(
+            application,
+            endpoints=endpoints,
+            ping_interval=PING_SECONDS,
+            ping_timeout=PING_SECONDS,
+            websocket_timeout=-1,  # the default ends every socket after a day
+            websocket_max_message_size=conf().inbound_bytes,
+            websocket_max_frame_size=conf().inbound_bytes,
+            server_name="collab",
+            **options,
+        )
+
+    def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
+        if scope["type"] == "websocket":
+            scope.setdefault("extensions", {})[EXTENSION] = partial(DaphneWire, protocol)
+        return super().create_application(protocol, scope)
+
+    def kill_all_applications(self) -> Any:
+        """Before the reactor stops: close every socket as "restarting", let the
+        applications end, leave presence in good order."""
+        return defer.Deferred.fromFuture(asyncio.ensure_future(self._drain()))
+
+    async def _drain(self) -> None:
+        sockets = [p for p in self.connections if isinstance(p, WebSocketProtocol)]
+        for protocol in sockets:
+            if protocol.state == protocol.STATE_OPEN:
+                protocol.sendCloseFrame(code=SERVICE_RESTART)
+        running = [
+            details["application_instance"]
+            for details in self.connections.values()
+            if "application_instance" in details
+        ]
+        if running:
+            _, late = await asyncio.wait(running, timeout=DRAIN_SECONDS)
+            for application in late:
+                application.cancel()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.stop(), DRAIN_SECONDS)
+        logger.info("stopped: %d sockets were told to come back", len(sockets))
+
+
+def check() -> None:
+    """Fail loudly if Daphne is not the one this module was written for.
+
+    Raises:
+        RuntimeError: something relied on is missing.
+    """
+    expected = [
+        (Server, "create_application", ["self", "protocol", "scope"]),
+        (Server, "kill_all_applications", ["self"]),
+        (WebSocketProtocol, "sendCloseFrame", None),
+        (WebSocketProtocol, "sendData", None),
+    ]
+    for owner, name, parameters in expected:
+        method = getattr(owner, name, None)
+        if method is None or (
+            parameters is not None and list(inspect.signature(method).parameters) != parameters
+        ):
+            raise RuntimeError(
+                f"This Daphne has no {owner.__name__}.{name} as expected; "
+                "install the version that requirements.txt pins."
+            )

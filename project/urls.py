@@ -1,0 +1,12 @@
+from django.contrib import admin
+from django.urls import include, path
+
+handler400 = "collab.views.errors.bad_request"
+handler403 = "collab.views.errors.permission_denied"
+handler404 = "collab.views.errors.not_found"
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("", include("collab.urls")),
+]
