@@ -29,7 +29,7 @@ class LiveConf:
     #: A process silent for this long is dead, and its connections with it.
     node_timeout_seconds: float = 6.0
     #: How often overdue processes and left pages are looked for.
-    sweep_seconds: float = 1.0
+    sweep_seconds: float = 0.5
     #: A page that left counts as here for this long, so a reload never flickers.
     leave_grace_seconds: float = 5.0
     #: How often a bus sends itself a ping through the channel layer.

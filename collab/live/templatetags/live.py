@@ -57,8 +57,11 @@ def live_page(context: Context, subject: str = "", mode: str = "", claim: str = 
     page = page_of(context["request"])
     if page is None:
         return SafeString()
+    # A form that htmx swaps in finds the socket open: it resumes at once.
+    swapped_in = context["request"].headers.get("HX-Request") == "true"
     return format_html(
-        '<form id="live" hx-ws:send hx-trigger="htmx:ws:after:connection from:body">'
+        '<form id="live" hx-ws:send hx-trigger="htmx:ws:after:connection from:body{}">'
         '<input type="hidden" name="page" value="{}"></form>',
+        ", load" if swapped_in else "",
         page.token(subject, mode, str(claim)).sign(),
     )
