@@ -24,7 +24,7 @@ NAME = re.compile(r"[0-9a-f]{32}\.webp\Z")
 QUALITY = 82
 
 
-def store(upload: UploadedFile) -> str:
+def store(upload: UploadedFile[bytes]) -> str:
     """Check and keep an uploaded picture.
 
     Returns:

@@ -97,5 +97,3 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         self.fields["display_name"].widget.attrs["placeholder"] = self.instance.username
         self.fields["colour"].choices = Person.Colour.choices  # type: ignore[attr-defined]
-
-

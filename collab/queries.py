@@ -207,5 +207,3 @@ def newest_document_id() -> int:
 def mode_of(badge: Badge, person: Person) -> str:
     """What a person inside a document does there."""
     return "editing" if badge.holder == person else READING
-
-

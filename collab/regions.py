@@ -22,12 +22,13 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from . import queries
+from django.contrib.auth.base_user import AbstractBaseUser
+
+from . import queries, subjects
 from .live import presence
 from .live.regions import Context, Entry, Feed, region, register
 from .models import Activity, Document
 from .permissions import editor_keys, member_keys, readable_keys
-from . import subjects
 from .subjects import ACTIVITY, DOCUMENTS, content, subject_of
 from .text import rendered
 from .timings import BADGE_NAMES, FACES, TOAST_GROUP_SECONDS
@@ -52,8 +53,11 @@ def _holder(context: Context) -> Collection[int]:
 
 @region("partials/active_users.html", topics=[presence.EVERYBODY], allow=member_keys)
 def active_users() -> Context:
-    return {"count": (count := queries.active_count()), "faces": queries.active_faces(),
-            "more": max(0, count - FACES)}
+    return {
+        "count": (count := queries.active_count()),
+        "faces": queries.active_faces(),
+        "more": max(0, count - FACES),
+    }
 
 
 @region("partials/people_here.html", topics=[presence.EVERYBODY, DOCUMENTS], allow=member_keys)
@@ -61,14 +65,15 @@ def people_here() -> Context:
     return {"people": queries.whereabouts()}
 
 
-@region(
-    "partials/lock_badge.html", topics=_inside, allow=readable_keys, you=_involved, many=True
-)
+@region("partials/lock_badge.html", topics=_inside, allow=readable_keys, you=_involved, many=True)
 def lock_badge(keys: Sequence[str]) -> Mapping[str, Context]:
     found = queries.badges(int(key) for key in keys)
     return {
-        str(pk): {"badge": badge, "named": badge.people[:BADGE_NAMES],
-                  "more": max(0, len(badge.people) - BADGE_NAMES)}
+        str(pk): {
+            "badge": badge,
+            "named": badge.people[:BADGE_NAMES],
+            "more": max(0, len(badge.people) - BADGE_NAMES),
+        }
         for pk, badge in found.items()
     }
 
@@ -97,7 +102,7 @@ def document_text(key: str) -> Context | None:
 @region("partials/document_outline.html", topics=_content, allow=readable_keys)
 def document_outline(key: str) -> Context | None:
     document = queries.documents_by_id([int(key)]).get(int(key))
-    return document and {"outline": rendered(document.text).outline}
+    return {"outline": rendered(document.text).outline} if document else None
 
 
 @region(
@@ -126,7 +131,7 @@ def editor_pen(key: str) -> Context | None:
 
 def _pen(pk: int) -> dict[str, Any] | None:
     document = queries.documents_by_id([pk]).get(pk)
-    return document and {"document": document}
+    return {"document": document} if document else None
 
 
 @region("partials/new_documents.html", topics=[DOCUMENTS], allow=member_keys)
@@ -141,7 +146,9 @@ class Toasts(Feed):
     template = "partials/toast.html"
     missed_template = "partials/toast_missed.html"
     topics = (ACTIVITY,)
-    allow = staticmethod(member_keys)
+
+    def allow(self, user: AbstractBaseUser, keys: Sequence[str]) -> Collection[str]:
+        return member_keys(user, keys)
 
     def head(self) -> int:
         return Activity.objects.order_by("-pk").values_list("pk", flat=True).first() or 0

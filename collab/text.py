@@ -108,7 +108,7 @@ def _with_anchors(html: str) -> Rendered:
         outline.append(Heading(int(level), _unescape(words), name))
         return f'<h{level} id="{name}">{inner}</h{level}>'
 
-    with_ids = re.sub(r"<h([1-6])>(.*?)</h\1>", anchor, html, flags=re.S)
+    with_ids = re.sub(r"<h([1-6])>(.*?)</h\1>", anchor, html, flags=re.DOTALL)
     # nh3 has cleaned this, and the ids are slugs of our own.
     return Rendered(mark_safe(with_ids), outline)  # noqa: S308
 
@@ -123,7 +123,7 @@ def excerpt(text: str, length: int) -> str:
     """The beginning of a text as one plain line of at most ``length`` characters."""
     # A prefix is enough, and keeps this cheap for long texts.
     html = _markdown.render(text[: length * 20])
-    paragraphs = re.findall(r"<p>(.*?)</p>", html, flags=re.S) or [html]
+    paragraphs = re.findall(r"<p>(.*?)</p>", html, flags=re.DOTALL) or [html]
     plain = _unescape(re.sub(r"<[^>]*>", " ", " ".join(paragraphs)))
     plain = " ".join(plain.split())
     return plain if len(plain) <= length else plain[: length - 1].rstrip() + "…"
@@ -134,7 +134,7 @@ def title_and_body(text: str) -> tuple[str, str]:
 
     Returns an empty title when the file has no heading.
     """
-    for match in re.finditer(r"^#\s+(.+?)\s*#*\s*$", text, flags=re.M):
+    for match in re.finditer(r"^#\s+(.+?)\s*#*\s*$", text, flags=re.MULTILINE):
         if not text[: match.start()].strip():
             return match.group(1).strip(), text[match.end() :].lstrip("\n")
         return match.group(1).strip(), text

@@ -28,7 +28,7 @@ PORT = env.int("PORT", default=8000)
 
 def _secret_key() -> str:
     """The configured key; a demo makes and keeps one of its own."""
-    key = env.str("SECRET_KEY", default="")
+    key = str(env.str("SECRET_KEY", default=""))
     if key:
         return key
     if not (DEMO or DEBUG):
@@ -48,9 +48,7 @@ SECRET_KEY = _secret_key()
 # -- Where it lives ------------------------------------------------------------
 
 #: Exact origins (scheme, host, port) pages are served from; sockets accept no other.
-ORIGINS = env.list(
-    "ORIGINS", default=[f"http://127.0.0.1:{PORT}", f"http://localhost:{PORT}"]
-)
+ORIGINS = env.list("ORIGINS", default=[f"http://127.0.0.1:{PORT}", f"http://localhost:{PORT}"])
 LIVE_ORIGINS = ORIGINS
 CSRF_TRUSTED_ORIGINS = ORIGINS
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import logging
 import os
 import threading
@@ -112,10 +113,9 @@ class Bus:
     async def speak(self) -> None:
         """Send what was announced, together; keep it while nobody takes it."""
         while True:
-            try:
+            # Nothing said for a while: an empty message is the ping.
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), conf().bus_ping_seconds)
-            except TimeoutError:
-                pass  # nothing was said for a while: an empty message is the ping
             self._wake.clear()
             topics = set(self._outbox.topics)
             layer = get_channel_layer()

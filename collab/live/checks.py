@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core import checks
+from django.core.checks import CheckMessage, Error, register
 
 from .bus import is_in_memory
 from .conf import conf
@@ -21,7 +22,7 @@ def channel_layer(**kwargs: Any) -> list[CheckMessage]:
         return [Error("CHANNEL_LAYERS has no default layer.", id="live.E001")]
     if layers["default"]["BACKEND"] == LOSSY:
         return [
-            Warning(
+            checks.Warning(
                 f"{LOSSY} drops messages when a burst exceeds its capacity.",
                 hint="Use channels_redis.pubsub.RedisPubSubChannelLayer.",
                 id="live.W001",

@@ -32,7 +32,7 @@ class Malformed(ValueError):
     """An inbound frame that is no resume message."""
 
 
-class LiveConsumer(AsyncWebsocketConsumer):
+class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels has no types
     """One page's socket, from the handshake to the end."""
 
     # The hub subscribes for all sockets of the process. An alias that names no
@@ -83,7 +83,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
             await self._resume(token, marks)
 
     async def _resume(self, token: pages.Token, marks: Mapping[str, str]) -> None:
-        assert self.wire is not None and self.user is not None
+        assert self.wire is not None
+        assert self.user is not None
         if token.page.user_id != self.user.pk:
             self.wire.close(FORBIDDEN)
             return

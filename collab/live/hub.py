@@ -299,9 +299,7 @@ class Hub:
             fragments = outbox.setdefault(socket, [])
             shown = latest_of_slots(missed)[-conf().feed_replay :]
             if len(missed) > conf().feed_replay:
-                more = watch.region.render_missed(
-                    len(missed) - conf().feed_replay, socket.language
-                )
+                more = watch.region.render_missed(len(missed) - conf().feed_replay, socket.language)
                 fragments.append(appended(watch.region.name, more))
             for entry in shown:
                 variant = (entry.id, socket.language, user if user in entry.you else None)
@@ -325,9 +323,7 @@ class Hub:
     def _watch(self, identifier: str) -> AnyWatch:
         name, key = regions.parse_id(identifier)
         region = regions.get(name)
-        watch: AnyWatch = (
-            FeedWatch(region, key) if isinstance(region, Feed) else Watch(region, key)
-        )
+        watch: AnyWatch = FeedWatch(region, key) if isinstance(region, Feed) else Watch(region, key)
         self._watches[identifier] = watch
         for topic in region.topics_for(key):
             self._topics.setdefault(topic, set()).add(identifier)
@@ -399,8 +395,7 @@ def replaced(identifier: str, rendering: Rendering) -> str:
     if rendering is regions.GONE:
         return f'<hx-partial hx-target="#{identifier}" hx-swap="delete"></hx-partial>'
     return (
-        f'<hx-partial hx-target="#{identifier}" hx-swap="innerMorph">'
-        f"{rendering.html}</hx-partial>"
+        f'<hx-partial hx-target="#{identifier}" hx-swap="innerMorph">{rendering.html}</hx-partial>'
     )
 
 
@@ -427,7 +422,9 @@ def moved_mark(name: str, head: int) -> str:
 
 def joined(fragments: Sequence[str]) -> list[Frame]:
     """Fragments as few frames, each short enough for every server."""
-    frames, part, size = [], [], 0
+    frames: list[Frame] = []
+    part: list[str] = []
+    size = 0
     for fragment in fragments:
         if part and size + len(fragment) > FRAME_CHARACTERS:
             frames.append(Frame("".join(part)))

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
+from django.dispatch import Signal
 
 from . import bus, db, signals
 from .conf import conf
@@ -253,7 +254,7 @@ def _topics(pages: Iterable[Page]) -> list[str]:
     return [EVERYBODY, *(topic(subject) for subject in subjects)]
 
 
-def _tell(signal: signals.Signal, **named: object) -> None:
+def _tell(signal: Signal, **named: object) -> None:
     """Send a signal whose listeners cannot break the engine."""
     if named.get("pages") == []:
         return

@@ -11,8 +11,6 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 
-from django.http import HttpRequest
-
 from . import bus, db
 from .conf import conf
 from .hub import Hub, Socket

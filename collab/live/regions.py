@@ -97,7 +97,9 @@ class Region:
         """Render what one person sees, choosing the right variant."""
         if context is None:
             return GONE
-        return self.render(key, context, language, user_id if user_id in self.you(context) else None)
+        return self.render(
+            key, context, language, user_id if user_id in self.you(context) else None
+        )
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,10 @@ class Feed(ABC):
     #: Renders "and 12 more", with ``missed`` in its context.
     missed_template: ClassVar[str]
     topics: ClassVar[Sequence[str]]
-    allow: ClassVar[Permission] = staticmethod(everyone)
+
+    def allow(self, user: AbstractBaseUser, keys: Sequence[str]) -> Collection[str]:
+        """The feed's permission; entries have their own (:attr:`Entry.seen_by`)."""
+        return everyone(user, keys)
 
     @abstractmethod
     def head(self) -> int:

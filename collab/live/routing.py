@@ -21,6 +21,4 @@ def websocket_application() -> Any:
     ``AllowedHostsOriginValidator`` compares host names only, so that a page of
     another port or scheme of the same host would pass.
     """
-    return OriginValidator(
-        URLRouter([path(PATH, LiveConsumer.as_asgi())]), settings.LIVE_ORIGINS
-    )
+    return OriginValidator(URLRouter([path(PATH, LiveConsumer.as_asgi())]), settings.LIVE_ORIGINS)

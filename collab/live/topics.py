@@ -42,6 +42,6 @@ def bind(model: type[M], topics: Callable[[M], tuple[str, ...]]) -> None:
         if not raw:  # loading a fixture is not an event
             changed(*topics(instance))
 
-    uid = f"live.bind.{model._meta.label}"
+    uid = f"live.bind.{model._meta.label}"  # noqa: SLF001  (Django's documented API)
     post_save.connect(dirty, sender=model, weak=False, dispatch_uid=uid)
     post_delete.connect(dirty, sender=model, weak=False, dispatch_uid=uid)

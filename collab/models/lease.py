@@ -23,7 +23,6 @@ from django.utils.translation import gettext_lazy as _
 
 from ..timings import LEASE_SECONDS
 
-
 #: Rows renewed by one statement; SQLite allows 1,000 terms in an expression.
 RENEW_BATCH = 200
 
@@ -71,9 +70,7 @@ class LeaseQuerySet(models.QuerySet["Any"]):
 
     def _grant(self, rows: Self, person_id: int) -> bool:
         return bool(
-            rows.update(
-                holder=person_id, fence=F("fence") + 1, held_at=Now(), expires_at=_expiry()
-            )
+            rows.update(holder=person_id, fence=F("fence") + 1, held_at=Now(), expires_at=_expiry())
         )
 
     def renew(self, claims: Mapping[int, int]) -> int:

@@ -51,6 +51,4 @@ def import_file(path: Path, author_id: int) -> Document:
         raise BadMarkdown(_("contains NUL bytes: it is not a text"))
     title, body = title_and_body(text)
     title = (title or path.stem.replace("-", " ").replace("_", " ").capitalize()).strip()
-    return documents.create(
-        author_id, documents.Content(title=title[:TITLE_CHARACTERS], text=body)
-    )
+    return documents.create(author_id, documents.Content(title=title[:TITLE_CHARACTERS], text=body))

@@ -17,6 +17,4 @@ def mark(document_id: int, person_id: int, version: int) -> None:
 def mark_current(document_id: int, person_id: int) -> None:
     """The person had the document open, and so has seen its present version."""
     current = Document.objects.filter(pk=OuterRef("document")).values("version")
-    Reading.objects.filter(document=document_id, person=person_id).update(
-        version=Subquery(current)
-    )
+    Reading.objects.filter(document=document_id, person=person_id).update(version=Subquery(current))

@@ -11,7 +11,7 @@ from ..models import Person
 class PersonRequest(HttpRequest):
     """A request of somebody who is signed in (LoginRequiredMiddleware sees to it)."""
 
-    user: Person  # type: ignore[assignment]
+    user: Person
     htmx: HtmxDetails
 
 

@@ -1,0 +1,105 @@
+# Collab's commands. `make help` lists them.
+#
+# A fresh machine needs Python 3.11 or later with venv, and make. Everything else
+# installs itself below .venv and .data, or (a browser, nginx) through the system's
+# package manager where that is allowed.
+
+PYTHON ?= python3
+PORT ?= 8000
+BIN := .venv/bin
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+export PORT
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | column -ts $$'\t'
+
+# -- Setting up ----------------------------------------------------------------
+
+.venv/.python:
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.runtime: .venv/.python requirements.txt
+	$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/.dev: .venv/.runtime requirements-dev.txt
+	$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+.venv/.tools: .venv/.dev .ci/tools
+	.ci/tools
+	@touch $@
+
+.PHONY: setup
+setup: .venv/.tools ## Install everything the tests need
+
+# -- Running -------------------------------------------------------------------
+
+.PHONY: run
+run: .venv/.runtime ## Set up, migrate, fill an empty database, serve on PORT (8000)
+	@export DEMO=1; \
+	$(BIN)/python manage.py migrate -v 0 && \
+	$(BIN)/python manage.py demo && \
+	$(BIN)/python manage.py collectstatic --noinput -v 0 && \
+	exec $(BIN)/python manage.py serve
+
+# -- Checking ------------------------------------------------------------------
+
+TEST_ENV := SECRET_KEY=tests-only DATA_DIR=.data/tests
+
+.PHONY: test
+test: lint types unit integration e2e ## Everything: lint, types, unit, integration, end-to-end
+	@echo "All tests passed."
+
+.PHONY: lint
+lint: .venv/.dev ## Style of Python and templates; migrations and translations complete
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(TEST_ENV) $(BIN)/python manage.py check --fail-level WARNING
+	$(TEST_ENV) $(BIN)/python manage.py makemigrations --check --dry-run -v 0
+
+.PHONY: types
+types: .venv/.dev ## Strict mypy
+	$(TEST_ENV) $(BIN)/mypy
+
+.PHONY: unit
+unit: .venv/.tools ## Unit and integration tests on SQLite and the in-memory layer
+	$(TEST_ENV) $(BIN)/pytest collab
+
+.PHONY: integration
+integration: .venv/.tools ## The same tests on real PostgreSQL and Redis
+	$(TEST_ENV) $(BIN)/python -m e2e.services $(BIN)/pytest collab
+
+.PHONY: e2e
+e2e: .venv/.tools ## People in real Chromium, on both set-ups, and both deployments
+	$(BIN)/pytest e2e
+
+.PHONY: bench
+bench: .venv/.tools ## Measure, beside the conventional way and the physical limit
+	$(BIN)/python -m bench
+
+.PHONY: pictures
+pictures: .venv/.tools ## Take the README's pictures anew
+	$(BIN)/python -m e2e.screenshots
+
+# -- Tidying -------------------------------------------------------------------
+
+.PHONY: format
+format: .venv/.dev ## Format Python
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: messages
+messages: .venv/.dev ## Collect texts for translation, and compile them
+	cd collab && DEMO=1 ../$(BIN)/python ../manage.py makemessages -l it --no-obsolete --no-wrap --add-location file -e html,txt,py --ignore ".venv/*"
+	cd collab && DEMO=1 ../$(BIN)/python ../manage.py compilemessages
+
+.PHONY: clean
+clean: ## Remove what was installed and written (the demo's database too)
+	rm -rf .venv .data .mypy_cache .ruff_cache .pytest_cache .hypothesis test-results
