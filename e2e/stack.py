@@ -1,0 +1,237 @@
+"""The product as it is deployed: real processes on real ports.
+
+``sqlite_stack`` is one process with SQLite and the in-memory layer;
+``cluster_stack`` is two processes that share PostgreSQL and Redis. Nothing here
+knows of pytest.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import urllib.request
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from e2e.services import (
+    LOCALHOST,
+    NotReady,
+    Postgres,
+    Service,
+    eventually,
+    free_ports,
+    postgres_server,
+    redis_server,
+)
+
+__all__ = [
+    "NotReady",
+    "Postgres",
+    "Service",
+    "Stack",
+    "cluster_stack",
+    "eventually",
+    "free_ports",
+    "postgres_server",
+    "redis_server",
+    "sqlite_stack",
+]
+
+ROOT = Path(__file__).resolve().parent.parent
+#: What a stack takes over from the surrounding environment; all else is its own.
+INHERITED = ("PATH", "HOME", "LANG", "VIRTUAL_ENV", "TMPDIR")
+
+
+class Stack:
+    """A prepared database and the processes that serve it.
+
+    Args:
+        folder: where everything that is written goes.
+        ports: one for each server process.
+        database_url: empty for SQLite.
+        redis_url: empty for the in-memory layer.
+        origin_ports: ports people's browsers use, where they are not ``ports``.
+        extra: further environment variables.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        ports: Sequence[int],
+        *,
+        database_url: str = "",
+        redis_url: str = "",
+        origin_ports: Sequence[int] = (),
+        **extra: str,
+    ) -> None:
+        self.folder = folder
+        self.ports = list(ports)
+        self.database_url = database_url
+        self.services: list[Service] = []
+        self.urls = [f"http://{LOCALHOST}:{port}" for port in (origin_ports or ports)]
+        self.env = {name: os.environ[name] for name in INHERITED if name in os.environ} | {
+            "DATA_DIR": str(folder),
+            "SECRET_KEY": uuid.uuid4().hex * 2,
+            "DEMO": "1",
+            "PORT": str(ports[0]),
+            "ORIGINS": ",".join(self.urls),
+            "PROCESSES": str(len(ports)),
+            "REDIS_PREFIX": f"collab-{uuid.uuid4().hex[:8]}",
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONPATH": str(ROOT),
+        }
+        if database_url:
+            self.env["DATABASE_URL"] = database_url
+        if redis_url:
+            self.env["REDIS_URL"] = redis_url
+        self.env |= extra
+
+    # Preparing and talking to it.
+
+    def prepare(self) -> None:
+        """Tables, demo people and documents, static files (collected once a run)."""
+        self.manage("migrate", "--verbosity", "0")
+        self.manage("demo")
+        (self.folder / "static").symlink_to(_static_files(), target_is_directory=True)
+
+    def manage(self, *arguments: str) -> str:
+        """Run ``manage.py`` with this stack's settings; gives what it prints."""
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "manage.py"), *arguments],
+            env=self.env,
+            cwd=ROOT,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise NotReady(f"manage.py {arguments[0]} failed:\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Run one statement (``%s`` for values) behind the product's back."""
+        if self.database_url:
+            with psycopg.connect(self.database_url, autocommit=True) as connection:
+                cursor = connection.execute(statement.encode(), values)
+                return cursor.fetchall() if cursor.description else []
+        path = self.folder / "collab.sqlite3"
+        with sqlite3.connect(path, timeout=20, isolation_level=None) as lite:
+            found = lite.execute(statement.replace("%s", "?"), values).fetchall()
+        lite.close()
+        return found
+
+    def nobody_is_here(self) -> None:
+        """Between tests: no pages, no pens; sockets of closed browsers may be late."""
+        open_pages = "SELECT count(*) FROM live_connection WHERE left_at IS NULL"
+        eventually(lambda: self.sql(open_pages)[0][0] == 0, "all pages have left")
+        self.sql("DELETE FROM live_connection")
+        self.sql("UPDATE collab_document SET holder_id=NULL, held_at=NULL, expires_at=NULL")
+        self.sql("DELETE FROM collab_activity")
+
+    # Its processes.
+
+    def start(self) -> None:
+        """``manage.py serve`` on every port."""
+        for number, _ in enumerate(self.ports):
+            self.serve(number)
+
+    def serve(self, number: int) -> Service:
+        """Start (or start again) process ``number`` with ``manage.py serve``."""
+        port = self.ports[number]
+        command = [sys.executable, str(ROOT / "manage.py"), "serve", "--port", str(port)]
+        return self.run(f"serve-{number}", command, port)
+
+    def run(self, name: str, command: Sequence[str], port: int | None = None) -> Service:
+        """Start any server of this stack; with ``port``, wait for its /healthz."""
+        service = Service(name, command, self.folder / f"{name}.log", self.env, cwd=ROOT)
+        service.start(lambda: port is None or healthy(f"http://{LOCALHOST}:{port}"))
+        self.services = [known for known in self.services if known.name != name] + [service]
+        return service
+
+    def kill(self, number: int) -> None:
+        """``kill -9`` process ``number``."""
+        self._named(f"serve-{number}").kill()
+
+    def revive(self) -> None:
+        """Start again what a test has ended."""
+        for number, _ in enumerate(self.ports):
+            if not self._named(f"serve-{number}").is_running:
+                self.serve(number)
+
+    def _named(self, name: str) -> Service:
+        return next(service for service in self.services if service.name == name)
+
+    def stop(self) -> None:
+        """End all processes, the last started first."""
+        for service in reversed(self.services):
+            service.stop(signal.SIGTERM)
+
+    def logs(self) -> str:
+        """The ends of all logs, for a failed test's report."""
+        return "\n".join(service.output() for service in self.services)
+
+
+@lru_cache(maxsize=1)
+def _static_files() -> Path:
+    """The collected static files, the same for all stacks of a run."""
+    folder = Path(tempfile.mkdtemp(prefix="collab-static-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    Stack(folder, [0]).manage("collectstatic", "--noinput", "--verbosity", "0")
+    return folder / "static"
+
+
+def healthy(url: str) -> bool:
+    """Does this server say that it is fit?"""
+    with urllib.request.urlopen(f"{url}/healthz", timeout=5) as response:
+        return bool(response.status == 200)
+
+
+@contextmanager
+def temporary_folder(name: str) -> Iterator[Path]:
+    """A folder for one stack, gone with it."""
+    folder = Path(tempfile.mkdtemp(prefix=f"collab-{re.sub(r'[^a-z]', '', name)}-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def sqlite_stack(**extra: str) -> Iterator[Stack]:
+    """One process, SQLite, in-memory layer."""
+    with temporary_folder("sqlite") as folder:
+        stack = Stack(folder, free_ports(1), **extra)
+        stack.prepare()
+        try:
+            stack.start()
+            yield stack
+        finally:
+            stack.stop()
+
+
+@contextmanager
+def cluster_stack(postgres: Postgres, redis_url: str, **extra: str) -> Iterator[Stack]:
+    """Two processes on two ports, sharing PostgreSQL and Redis."""
+    with temporary_folder("cluster") as folder:
+        stack = Stack(
+            folder, free_ports(2), database_url=postgres.database(), redis_url=redis_url, **extra
+        )
+        stack.prepare()
+        try:
+            stack.start()
+            yield stack
+        finally:
+            stack.stop()
