@@ -169,6 +169,11 @@ class Postgres:
     def url(self, database: str = "postgres") -> str:
         return f"postgres://postgres@{LOCALHOST}:{self.port}/{database}"
 
+    def answers(self) -> bool:
+        """Does it take connections?"""
+        psycopg.connect(self.url(), connect_timeout=2).close()
+        return True
+
     def database(self) -> str:
         """Make a fresh, empty database; gives its URL."""
         name = f"collab_{uuid.uuid4().hex[:12]}"
@@ -217,7 +222,7 @@ def postgres_server() -> Iterator[Postgres]:
         command = [str(binaries / "postgres"), "-D", str(data), *flags]
         service = Service("postgres", command, log, user=user, cwd=folder)
         postgres = Postgres(port)
-        service.start(lambda: psycopg.connect(postgres.url(), connect_timeout=2).close() or True)
+        service.start(postgres.answers)
         try:
             yield postgres
         finally:

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import urllib.request
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -75,7 +75,7 @@ class Stack:
         database_url: str = "",
         redis_url: str = "",
         origin_ports: Sequence[int] = (),
-        **extra: str,
+        extra: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
         self.ports = list(ports)
@@ -97,7 +97,7 @@ class Stack:
             self.env["DATABASE_URL"] = database_url
         if redis_url:
             self.env["REDIS_URL"] = redis_url
-        self.env |= extra
+        self.env |= extra or {}
 
     # Preparing and talking to it.
 
@@ -135,7 +135,11 @@ class Stack:
 
     def nobody_is_here(self) -> None:
         """Between tests: no pages, no pens; sockets of closed browsers may be late."""
-        open_pages = "SELECT count(*) FROM live_connection WHERE left_at IS NULL"
+        pids = [service.process.pid for service in self.services if service.process]
+        open_pages = (
+            "SELECT count(*) FROM live_connection c JOIN live_node n ON n.id = c.node_id "
+            f"WHERE c.left_at IS NULL AND n.pid IN ({', '.join(map(str, pids)) or 0})"
+        )
         eventually(lambda: self.sql(open_pages)[0][0] == 0, "all pages have left")
         self.sql("DELETE FROM live_connection")
         self.sql("UPDATE collab_document SET holder_id=NULL, held_at=NULL, expires_at=NULL")
@@ -210,10 +214,10 @@ def temporary_folder(name: str) -> Iterator[Path]:
 
 
 @contextmanager
-def sqlite_stack(**extra: str) -> Iterator[Stack]:
+def sqlite_stack() -> Iterator[Stack]:
     """One process, SQLite, in-memory layer."""
     with temporary_folder("sqlite") as folder:
-        stack = Stack(folder, free_ports(1), **extra)
+        stack = Stack(folder, free_ports(1))
         stack.prepare()
         try:
             stack.start()
@@ -223,12 +227,10 @@ def sqlite_stack(**extra: str) -> Iterator[Stack]:
 
 
 @contextmanager
-def cluster_stack(postgres: Postgres, redis_url: str, **extra: str) -> Iterator[Stack]:
+def cluster_stack(postgres: Postgres, redis_url: str) -> Iterator[Stack]:
     """Two processes on two ports, sharing PostgreSQL and Redis."""
     with temporary_folder("cluster") as folder:
-        stack = Stack(
-            folder, free_ports(2), database_url=postgres.database(), redis_url=redis_url, **extra
-        )
+        stack = Stack(folder, free_ports(2), database_url=postgres.database(), redis_url=redis_url)
         stack.prepare()
         try:
             stack.start()

@@ -1,0 +1,212 @@
+"""Fixtures of the end-to-end tests: stacks, a browser, and people in it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Playwright, StorageState, expect
+from pytest_playwright.pytest_playwright import CreateContextCallback
+
+from e2e.people import Person, PersonMaker, listen, sign_in, write
+from e2e.stack import (
+    Postgres,
+    Stack,
+    cluster_stack,
+    postgres_server,
+    redis_server,
+    sqlite_stack,
+)
+
+EXPECT_MS = 5_000
+BROWSER_FLAGS = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+)
+#: People use the processes of a stack in turn: leela the first, fry the second...
+CAST = ("leela", "fry", "bender", "zoidberg", "hermes")
+#: How a failed test finds the stack it ran on.
+STACK = pytest.StashKey[Stack]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "complaints: what breaks here makes the browser's console complain"
+    )
+    # pytest-base-url's own, which pytest-playwright brings along.
+    config.addinivalue_line(
+        "filterwarnings",
+        "ignore:Session-scoped fixtures defined as instance:pytest.PytestRemovedIn10Warning",
+    )
+    # A failed test leaves its trace and pictures.
+    config.option.tracing = "retain-on-failure"
+    config.option.screenshot = "only-on-failure"
+    config.option.output = "test-results"
+    expect.set_options(timeout=EXPECT_MS)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """A failed test shows what its servers wrote."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed and (stack := item.stash.get(STACK, None)):
+        report.sections.append(("servers", stack.logs()))
+
+
+# -- The browser -----------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(playwright: Playwright) -> dict[str, Any]:
+    """Playwright's own Chromium where it is installed, else the system's."""
+    options: dict[str, Any] = {"args": [*BROWSER_FLAGS]}
+    if os.geteuid() == 0:
+        options["args"].append("--no-sandbox")
+    if not Path(playwright.chromium.executable_path).exists():
+        system = os.environ.get("CHROMIUM") or shutil.which("chromium")
+        if system is None:
+            pytest.exit("There is no Chromium: run `playwright install chromium`.", 1)
+        options["executable_path"] = system
+    return options
+
+
+# -- The stacks ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    with redis_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sqlite() -> Iterator[Stack]:
+    """One process with SQLite and the in-memory layer."""
+    with sqlite_stack() as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def cluster(postgres: Postgres, redis_url: str) -> Iterator[Stack]:
+    """Two processes over PostgreSQL and Redis."""
+    with cluster_stack(postgres, redis_url) as stack:
+        yield stack
+
+
+both_stacks = pytest.mark.parametrize("stack", ["sqlite", "cluster"], indirect=True)
+on_cluster = pytest.mark.parametrize("stack", ["cluster"], indirect=True)
+
+
+@pytest.fixture
+def stack(request: pytest.FixtureRequest) -> Stack:
+    """The stack of this test, with nobody inside; ``sqlite`` unless parametrized."""
+    chosen: Stack = request.getfixturevalue(getattr(request, "param", "sqlite"))
+    request.node.stash[STACK] = chosen
+    chosen.revive()
+    chosen.nobody_is_here()
+    return chosen
+
+
+# -- The people ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def signed_in(playwright: Playwright) -> Callable[[Stack, str], StorageState]:
+    """The cookies of somebody who is signed in, made once."""
+    kept: dict[tuple[Path, str], StorageState] = {}
+
+    def state(stack: Stack, username: str) -> StorageState:
+        key = (stack.folder, username)
+        if key not in kept:
+            request = playwright.request.new_context()
+            sign_in(request, stack.urls[0], username)
+            kept[key] = request.storage_state()
+            request.dispose()
+        return kept[key]
+
+    return state
+
+
+@pytest.fixture
+def person(
+    request: pytest.FixtureRequest,
+    stack: Stack,
+    new_context: CreateContextCallback,
+    signed_in: Callable[[Stack, str], StorageState],
+) -> Iterator[PersonMaker]:
+    """Makes people, each with an own browser context: ``person("leela", locale="it-IT")``.
+
+    ``own_session=True`` signs in anew, for tests that end the session.
+    """
+    made: list[Person] = []
+
+    def make(username: str, own_session: bool = False, **options: Any) -> Person:
+        state = None if own_session else signed_in(stack, username)
+        context = new_context(storage_state=state, **options)
+        url = stack.urls[CAST.index(username) % len(stack.urls)]
+        if own_session:
+            sign_in(context.request, url, username)
+        one = Person(username, url, context, context.new_page())
+        listen(one)
+        made.append(one)
+        return one
+
+    yield make
+    if not request.node.get_closest_marker("complaints"):
+        assert [complaint for one in made for complaint in one.complaints] == []
+
+
+@pytest.fixture
+def leela(person: PersonMaker) -> Person:
+    return person("leela")
+
+
+@pytest.fixture
+def fry(person: PersonMaker) -> Person:
+    return person("fry")
+
+
+@pytest.fixture
+def bender(person: PersonMaker) -> Person:
+    return person("bender")
+
+
+@pytest.fixture
+def zoidberg(person: PersonMaker) -> Person:
+    return person("zoidberg")
+
+
+@pytest.fixture
+def written(
+    playwright: Playwright, stack: Stack, signed_in: Callable[[Stack, str], StorageState]
+) -> Iterator[Callable[..., int]]:
+    """Makes documents: ``written("A title", "A text", by="fry")`` gives the id."""
+    with ExitStack() as later:
+
+        def make(title: str = "Delivery", text: str = "Good news.", by: str = "bender") -> int:
+            request = playwright.request.new_context(storage_state=signed_in(stack, by))
+            later.callback(request.dispose)
+            return write(request, stack.urls[0], title, text)
+
+        yield make
+
+
+@pytest.fixture
+def document(written: Callable[..., int]) -> int:
+    """A fresh document that Bender wrote."""
+    return written()
