@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Case, Count, Exists, OuterRef, Q, When, Window
+from django.db.models.functions import Now
 
 from .live.models import Connection
 from .models import Activity, Document, Person, Reading
-from .subjects import READING, document_of, subject_of
+from .subjects import document_of, subject_of
 from .timings import FACES
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ def document_list(
             person=viewer, document=OuterRef("pk"), version__gte=OuterRef("version")
         )
         documents = documents.filter(~Exists(seen))
-    return documents.order_by(*SORTS.get(sort, SORTS["changed"])).defer("text")
+    ordered = documents.order_by(*SORTS.get(sort, SORTS["changed"]))
+    return ordered.select_related("changed_by").defer("text")
 
 
 def documents_by_id(ids: Iterable[int]) -> Mapping[int, Document]:
@@ -88,7 +90,7 @@ def documents_by_id(ids: Iterable[int]) -> Mapping[int, Document]:
 
 def summaries(ids: Iterable[int]) -> Mapping[int, Document]:
     """Like :func:`documents_by_id`, without the texts: for lists."""
-    documents = Document.objects.select_related("author", "changed_by").defer("text")
+    documents = Document.objects.select_related("changed_by").defer("text")
     return {document.pk: document for document in documents.filter(pk__in=list(ids))}
 
 
@@ -96,21 +98,24 @@ def badges(ids: Iterable[int]) -> Mapping[int, Badge]:
     """The badges of these documents, in two queries; missing ones are left out."""
     wanted = list(ids)
     holders = _holders(wanted)
-    known = Document.objects.filter(pk__in=wanted).values_list("pk", flat=True)
     inside = _people_inside(wanted)
     return {
-        pk: Badge(
-            pk,
-            holders.get(pk),
-            [p for p in inside.get(pk, ()) if p.pk != (holders[pk].pk if pk in holders else None)],
-        )
-        for pk in known
+        pk: Badge(pk, holder, [p for p in inside.get(pk, ()) if p != holder])
+        for pk, holder in holders.items()
     }
 
 
-def _holders(ids: Sequence[int]) -> dict[int, Person]:
-    held = Document.objects.held().filter(pk__in=ids).select_related("holder").only("holder")
-    return {document.pk: document.holder for document in held if document.holder}
+def _holders(ids: Sequence[int]) -> dict[int, Person | None]:
+    """Every document of these that exists, with the holder of its pen if any."""
+    held = Q(holder__isnull=False, expires_at__gte=Now())
+    rows = (
+        Document.objects.filter(pk__in=ids)
+        .annotate(is_held=Case(When(held, then=True), default=False))
+        .select_related("holder")
+        .order_by()
+        .only("holder")
+    )
+    return {row.pk: row.holder if row.is_held else None for row in rows}
 
 
 def _people_inside(ids: Sequence[int]) -> dict[int, list[Person]]:
@@ -128,14 +133,11 @@ def _people_inside(ids: Sequence[int]) -> dict[int, list[Person]]:
     return {pk: list(people.values()) for pk, people in inside.items()}
 
 
-def active_count() -> int:
-    """How many people are here: people, not tabs."""
-    return Connection.objects.live().values("user").distinct().count()
-
-
-def active_faces(limit: int = FACES) -> list[Person]:
-    """A few of the people who are here, by name."""
-    return list(_active_people()[:limit])
+def active_people(limit: int = FACES) -> tuple[int, list[Person]]:
+    """How many people are here (people, not tabs), and a few of them, by name."""
+    counted = _active_people().annotate(total=Window(Count("pk")))
+    faces = list(counted[:limit])
+    return (faces[0].total if faces else 0), faces
 
 
 def whereabouts() -> list[Whereabouts]:
@@ -197,13 +199,3 @@ def last_save(document_id: int) -> Activity | None:
 def newer_documents(documents: LeaseQuerySet, after: int) -> int:
     """How many documents came after the one with id ``after``."""
     return documents.filter(pk__gt=after).count()
-
-
-def newest_document_id() -> int:
-    """The id of the newest document, or 0."""
-    return Document.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-
-
-def mode_of(badge: Badge, person: Person) -> str:
-    """What a person inside a document does there."""
-    return "editing" if badge.holder == person else READING

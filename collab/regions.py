@@ -53,11 +53,8 @@ def _holder(context: Context) -> Collection[int]:
 
 @region("partials/active_users.html", topics=[presence.EVERYBODY], allow=member_keys)
 def active_users() -> Context:
-    return {
-        "count": (count := queries.active_count()),
-        "faces": queries.active_faces(),
-        "more": max(0, count - FACES),
-    }
+    count, faces = queries.active_people()
+    return {"count": count, "faces": faces, "more": max(0, count - FACES)}
 
 
 @region("partials/people_here.html", topics=[presence.EVERYBODY, DOCUMENTS], allow=member_keys)
@@ -78,10 +75,20 @@ def lock_badge(keys: Sequence[str]) -> Mapping[str, Context]:
     }
 
 
-@region("partials/document_summary.html", topics=_content, allow=readable_keys, many=True)
+def _summary(document: Document) -> Context:
+    return {"document": document}
+
+
+@region(
+    "partials/document_summary.html",
+    topics=_content,
+    allow=readable_keys,
+    many=True,
+    given=_summary,
+)
 def document_summary(keys: Sequence[str]) -> Mapping[str, Context]:
     found = queries.summaries(int(key) for key in keys)
-    return {str(pk): {"document": document} for pk, document in found.items()}
+    return {str(pk): _summary(document) for pk, document in found.items()}
 
 
 @region("partials/document_head.html", topics=_content, allow=readable_keys, many=True)

@@ -9,7 +9,7 @@ page has shown. The permission is asked again all the same.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -76,22 +76,41 @@ class LivePage:
         self.id = uuid.uuid4().hex
         self._regions: dict[str, None] = {}
         self._states: dict[tuple[str, str], regions.Context | None] = {}
+        self._allowed: dict[tuple[regions.Permission, tuple[str, ...]], set[str]] = {}
 
-    def prefetch(self, name: str, keys: Sequence[str]) -> None:
-        """Ask the permission for, and load, many regions of a name at once."""
+    def prefetch(self, name: str, targets: Iterable[object]) -> None:
+        """Ask the permission for, and load, many regions of a name at once.
+
+        Args:
+            name: the regions' name.
+            targets: objects or keys, as ``{% live %}`` would get them.
+        """
         region = regions.get(name)
         if not isinstance(region, regions.Region):
             return
-        wanted = [key for key in keys if (name, key) not in self._states]
+        wanted = {regions.key_of(target): target for target in targets}
+        wanted = {key: t for key, t in wanted.items() if (name, key) not in self._states}
         if not wanted:
             return
-        allowed = set(region.allow(self.user, wanted))
-        loaded = region.load([key for key in wanted if key in allowed]) if allowed else {}
-        self._states.update({(name, key): loaded.get(key) for key in wanted})
+        allowed = self._allow(region.allow, tuple(wanted))
+        states: dict[str, regions.Context] = {}
+        if region.given is not None:
+            objects = {k: t for k, t in wanted.items() if k in allowed and hasattr(t, "pk")}
+            states.update({key: region.given(target) for key, target in objects.items()})
+        if missing := [key for key in wanted if key in allowed and key not in states]:
+            states.update(region.load(missing))
+        self._states.update({(name, key): states.get(key) for key in wanted})
 
-    def render(self, name: str, key: str) -> str:
+    def _allow(self, permission: regions.Permission, keys: tuple[str, ...]) -> set[str]:
+        """Regions of one page that share a permission ask it once."""
+        if (permission, keys) not in self._allowed:
+            self._allowed[permission, keys] = set(permission(self.user, keys))
+        return self._allowed[permission, keys]
+
+    def render(self, name: str, target: object) -> str:
         """One region as it stands in the page; nothing, if it may not be seen."""
         region = regions.get(name)
+        key = regions.key_of(target)
         identifier = regions.region_id(name, key)
         language = get_language() or ""
         if isinstance(region, regions.Feed):
@@ -99,7 +118,7 @@ class LivePage:
                 return ""
             inner = regions.mark_input(identifier, str(region.head()))
         else:
-            self.prefetch(name, [key])
+            self.prefetch(name, [target])
             state = self._states[name, key]
             if state is None:
                 return ""

@@ -74,6 +74,7 @@ class Region:
     topics_for: Callable[[str], Sequence[str]]
     allow: Permission
     you: Callable[[Context], Collection[int]]
+    given: Callable[[Any], Context] | None = None
 
     def render(self, key: str, context: Context, language: str, you: int | None) -> Rendering:
         """Render the state for one variant.
@@ -182,6 +183,7 @@ def region(
     allow: Permission = everyone,
     you: Callable[[Context], Collection[int]] = nobody_personal,
     many: bool = False,
+    given: Callable[[Any], Context] | None = None,
 ) -> Callable[[Callable[..., Any]], Region]:
     """Make a context function into a live region of the function's name.
 
@@ -197,6 +199,9 @@ def region(
             else shares one. Leave it out and the region is the same for all.
         many: the function takes a list of keys and returns a mapping, so that
             a page of fifty rows costs one query, not fifty.
+        given: the context of an object that the page has loaded already (with
+            all it relates to), so that ``{% live_prefetch %}`` need not load it
+            again. It must be what the function would return.
 
     The function takes one key (or none, for a region there is only one of) and
     returns the context, or None when the object is gone.
@@ -210,6 +215,7 @@ def region(
             topics_for=_topics(topics),
             allow=allow,
             you=you,
+            given=given,
         )
         register(made)
         return made

@@ -11,7 +11,6 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from ..pages import live_page as page_of
-from ..regions import key_of
 
 register = template.Library()
 
@@ -25,7 +24,7 @@ def live(context: Context, name: str, target: object = None) -> SafeString:
     """
     page = page_of(context["request"])
     # The regions' HTML comes from Django's own auto-escaping templates.
-    return mark_safe(page.render(name, key_of(target))) if page else SafeString()  # noqa: S308
+    return mark_safe(page.render(name, target)) if page else SafeString()  # noqa: S308
 
 
 @register.simple_tag(takes_context=True)
@@ -37,7 +36,7 @@ def live_prefetch(context: Context, name: str, targets: Iterable[Any]) -> str:
     """
     page = page_of(context["request"])
     if page:
-        page.prefetch(name, [key_of(target) for target in targets])
+        page.prefetch(name, targets)
     return ""
 
 

@@ -1,0 +1,95 @@
+"""The cast and the stage of all tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from django.core.cache import cache
+from django.test import Client
+from pytest_django import Settings
+
+from collab.live import process
+from collab.live.process import Process
+from collab.models import Document, Person
+from collab.operations import documents
+
+
+@pytest.fixture(autouse=True)
+def _stage(settings: Settings, tmp_path: Path) -> Iterator[None]:
+    settings.MEDIA_ROOT = tmp_path
+    settings.WHITENOISE_AUTOREFRESH = True  # no collected files in tests
+    settings.STORAGES = {
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    cache.clear()
+    yield
+
+
+MakePerson = Callable[..., Person]
+
+
+@pytest.fixture
+def make_person(db: None) -> MakePerson:
+    def make(username: str, **fields: object) -> Person:
+        return Person.objects.create_user(username, password="planet-express", **fields)  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def leela(make_person: MakePerson) -> Person:
+    return make_person("leela")
+
+
+@pytest.fixture
+def fry(make_person: MakePerson) -> Person:
+    return make_person("fry")
+
+
+@pytest.fixture
+def zoidberg(make_person: MakePerson) -> Person:
+    """The outsider: he has an account, but it has been deactivated."""
+    return make_person("zoidberg", is_active=False)
+
+
+@pytest.fixture
+def document(leela: Person) -> Document:
+    """A document that Leela wrote."""
+    return documents.create(
+        leela.pk, documents.Content(title="Annual plan", text="# One\n\nFirst words.\n")
+    )
+
+
+@pytest.fixture
+def as_leela(leela: Person) -> Client:
+    return _client(leela)
+
+
+@pytest.fixture
+def as_fry(fry: Person) -> Client:
+    return _client(fry)
+
+
+@pytest.fixture
+def stranger() -> Client:
+    """Nobody: not signed in."""
+    return Client(headers={"host": "127.0.0.1"})
+
+
+def _client(person: Person) -> Client:
+    client = Client(headers={"host": "127.0.0.1"})
+    client.force_login(person)
+    return client
+
+
+@pytest_asyncio.fixture
+async def engine(transactional_db: None) -> AsyncIterator[Process]:
+    """The live engine, running in the test's event loop."""
+    running = await process.current()
+    yield running
+    await process.stop()

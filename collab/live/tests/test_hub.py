@@ -1,0 +1,350 @@
+"""The hub without a network: who is sent what, and in which order."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+
+import pytest
+import pytest_asyncio
+from django.template import engines
+
+from collab.live import db, regions
+from collab.live.hub import Hub, Socket
+from collab.live.presence import Page
+from collab.live.regions import Context, Entry, Feed, Region
+from collab.live.transport import Frame
+
+LEELA, FRY = 1, 2
+
+
+class FakeWire:
+    """Remembers what it was given."""
+
+    def __init__(self) -> None:
+        self.frames: list[str] = []
+        self.closed: int | None = None
+
+    def write(self, frame: Frame) -> None:
+        self.frames.append(frame.text)
+
+    def close(self, code: int) -> None:
+        self.closed = code
+
+
+class Board:
+    """The database of these tests: notes by key, and how often each was read."""
+
+    def __init__(self) -> None:
+        self.notes: dict[str, str] = {}
+        self.owners: dict[str, int] = {}
+        self.loads: list[list[str]] = []
+        self.renders = 0
+        self.broken = False
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def load(self, keys: Sequence[str]) -> Mapping[str, Context]:
+        self.gate.wait(5)
+        self.loads.append(list(keys))
+        if self.broken:
+            raise RuntimeError("broken on purpose")
+        return {k: {"note": self.notes[k], "board": self} for k in keys if k in self.notes}
+
+
+class Log(Feed):
+    name = "log"
+    template = "entry"
+    missed_template = "missed"
+    topics = ("log",)
+    rows: list[Entry] = []
+
+    def head(self) -> int:
+        return self.rows[-1].id if self.rows else 0
+
+    def entries(self, after: int, limit: int) -> Sequence[Entry]:
+        return [row for row in self.rows if row.id > after][-limit:]
+
+    def render(self, entry: Entry, language: str, you: int | None) -> str:
+        return f"<p>{entry.context['text']}{' you' if you else ''}</p>"
+
+    def render_missed(self, missed: int, language: str) -> str:
+        return f"<p>missed {missed}</p>"
+
+
+def note_region(board: Board, name: str = "note") -> Region:
+    template = engines["django"].from_string("<b>{{ note }}</b>{% if you %} yours{% endif %}")
+
+    class NoteRegion(Region):
+        def render(
+            self, key: str, context: Context, language: str, you: int | None
+        ) -> regions.Rendering:
+            board.renders += 1
+            html = template.render({**context, "you": you})
+            return regions.Rendering(html + f" [{language}]", etag=f"{html}|{language}")
+
+    return NoteRegion(
+        name=name,
+        template="",
+        load=board.load,
+        topics_for=lambda key: [f"{name}:{key}"],
+        allow=regions.everyone,
+        you=lambda context: [o for o in board.owners.values() if board.owners],
+    )
+
+
+@pytest.fixture
+def board() -> Board:
+    return Board()
+
+
+@pytest.fixture
+def registry(board: Board, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    log = Log()
+    log.rows.clear()
+    monkeypatch.setattr(
+        regions,
+        "_registry",
+        {"note": note_region(board), "other": note_region(Board(), "other"), "log": log},
+    )
+    yield
+
+
+@pytest_asyncio.fixture
+async def hub(registry: None) -> AsyncIterator[Hub]:
+    yield Hub()
+    db.shutdown()
+
+
+def socket(user: int = LEELA, language: str = "en", *shown: str) -> tuple[Socket, FakeWire]:
+    wire = FakeWire()
+    page = Page(f"page-{user}", user)
+    return Socket(wire, page, language, "session", shown or ("note-1",)), wire
+
+
+async def test_a_page_with_the_current_version_is_sent_nothing(hub: Hub, board: Board) -> None:
+    """Compare after subscribing: only what differs is sent."""
+    board.notes["1"] = "a"
+    behind, behind_wire = socket()
+    current, current_wire = socket(FRY)
+    hub.join(behind, {"note-1": "old"})
+    hub.join(current, {"note-1": "<b>a</b>|en"})
+    await hub.flush()
+    assert len(behind_wire.frames) == 1
+    assert current_wire.frames == []
+
+
+async def test_a_storm_of_events_costs_one_render(hub: Hub, board: Board) -> None:
+    """A hundred events between two ticks are one rendering and one frame."""
+    board.notes["1"] = "a"
+    one, wire = socket()
+    hub.join(one, {})
+    await hub.flush()
+    board.notes["1"] = "b"
+    renders = board.renders
+    for _ in range(100):
+        hub.changed(["note:1"])
+    await hub.flush()
+    assert board.renders == renders + 1
+    assert len(wire.frames) == 2
+
+
+async def test_one_rendering_serves_all_and_is_one_frame_object(hub: Hub, board: Board) -> None:
+    """Ten sockets, one language: one rendering."""
+    board.notes["1"] = "a"
+    wires = []
+    for _ in range(10):
+        one, wire = socket()
+        hub.join(one, {})
+        wires.append(wire)
+    await hub.flush()
+    assert board.renders == 1
+    assert all(len(wire.frames) == 1 for wire in wires)
+
+
+async def test_an_event_that_changes_nothing_sends_nothing(hub: Hub, board: Board) -> None:
+    """Events are hints: what renders as before is not sent again."""
+    board.notes["1"] = "a"
+    one, wire = socket()
+    hub.join(one, {})
+    await hub.flush()
+    hub.everything_changed()
+    await hub.flush()
+    assert len(wire.frames) == 1
+
+
+async def test_each_language_gets_its_own_rendering(hub: Hub, board: Board) -> None:
+    """Variants by language."""
+    board.notes["1"] = "a"
+    english, english_wire = socket(LEELA, "en")
+    italian, italian_wire = socket(FRY, "it")
+    hub.join(english, {})
+    hub.join(italian, {})
+    await hub.flush()
+    assert "[en]" in english_wire.frames[0]
+    assert "[it]" in italian_wire.frames[0]
+
+
+async def test_only_the_person_concerned_sees_it_in_their_words(hub: Hub, board: Board) -> None:
+    """``you``: an own rendering for those involved, one shared by all others."""
+    board.notes["1"] = "a"
+    leela, leela_wire = socket(LEELA)
+    fry, fry_wire = socket(FRY)
+    hub.join(leela, {})
+    hub.join(fry, {})
+    await hub.flush()
+    board.owners["1"] = FRY
+    hub.changed(["note:1"])
+    await hub.flush()
+    assert len(leela_wire.frames) == 1, "nothing has changed for Leela"
+    assert "yours" in fry_wire.frames[-1]
+    board.owners.clear()
+    hub.changed(["note:1"])
+    await hub.flush()
+    assert len(leela_wire.frames) == 1
+    assert "yours" not in fry_wire.frames[-1]
+    assert len(fry_wire.frames) == 3
+
+
+async def test_an_object_that_is_gone_is_taken_away(hub: Hub, board: Board) -> None:
+    """No context: the element is deleted."""
+    board.notes["1"] = "a"
+    one, wire = socket()
+    hub.join(one, {})
+    await hub.flush()
+    del board.notes["1"]
+    hub.changed(["note:1"])
+    await hub.flush()
+    assert wire.frames[-1] == '<hx-partial hx-target="#note-1" hx-swap="delete"></hx-partial>'
+
+
+async def test_many_dirty_keys_are_loaded_together(hub: Hub, board: Board) -> None:
+    """A page of rows costs one load, not one per row."""
+    board.notes.update({str(n): "a" for n in range(50)})
+    one, wire = socket(LEELA, "en", *(f"note-{n}" for n in range(50)))
+    hub.join(one, {})
+    await hub.flush()
+    assert len(board.loads) == 1
+    assert len(wire.frames) == 1
+
+
+async def test_a_region_that_raises_does_not_stop_the_others(
+    hub: Hub, board: Board, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged with its name, and tried again."""
+    board.notes["1"] = "a"
+    other: Region = regions.get("other")  # type: ignore[assignment]
+    other.load.__self__.notes["1"] = "b"  # type: ignore[attr-defined]
+    board.broken = True
+    one, wire = socket(LEELA, "en", "note-1", "other-1")
+    hub.join(one, {})
+    await hub.flush()
+    assert "other-1" in wire.frames[0]
+    assert "note-1" not in wire.frames[0]
+    assert "'note' failed" in caplog.text
+    board.broken = False
+    hub._retry("note")
+    await hub.flush()
+    assert "note-1" in wire.frames[-1]
+
+
+async def test_a_slow_region_delays_only_itself(hub: Hub, board: Board) -> None:
+    """The others leave without it; it follows when it is done."""
+    board.notes["1"] = "a"
+    other: Region = regions.get("other")  # type: ignore[assignment]
+    other.load.__self__.notes["1"] = "b"  # type: ignore[attr-defined]
+    board.gate.clear()
+    one, wire = socket(LEELA, "en", "note-1", "other-1")
+    hub.join(one, {})
+    await hub.flush()
+    assert "other-1" in wire.frames[0]
+    assert "note-1" not in wire.frames[0]
+    board.gate.set()
+    running = asyncio.create_task(hub.run())
+    async with asyncio.timeout(5):
+        while "note-1" not in wire.frames[-1]:
+            await asyncio.sleep(0.005)
+    running.cancel()
+
+
+async def test_what_changes_while_it_is_rendered_is_rendered_again(hub: Hub, board: Board) -> None:
+    """No region is rendered twice at once, and no event is swallowed by that."""
+    board.notes["1"] = "a"
+    board.gate.clear()
+    one, wire = socket()
+    hub.join(one, {})
+    await hub.flush()
+    hub.changed(["note:1"])
+    await hub.flush()
+    assert len(hub._jobs) == 1
+    board.notes["1"] = "b"
+    board.gate.set()
+    running = asyncio.create_task(hub.run())
+    async with asyncio.timeout(5):
+        while not (wire.frames and "<b>b</b>" in wire.frames[-1]):
+            await asyncio.sleep(0.005)
+    running.cancel()
+
+
+async def test_who_left_is_sent_nothing_and_leaves_nothing_behind(hub: Hub, board: Board) -> None:
+    """A hub without sockets is empty."""
+    board.notes["1"] = "a"
+    one, wire = socket()
+    hub.join(one, {})
+    await hub.flush()
+    hub.leave(one)
+    board.notes["1"] = "b"
+    hub.changed(["note:1"])
+    await hub.flush()
+    assert len(wire.frames) == 1
+    assert not (hub.sockets or hub.by_user or hub._watches or hub._topics)
+
+
+async def test_a_feed_appends_what_came_and_never_repeats(hub: Hub) -> None:
+    """Entries go to those they are for, once, and the page's mark moves on."""
+    one, wire = socket(LEELA, "en", "log")
+    hub.join(one, {"log": "0"})
+    Log.rows.append(Entry(1, {"text": "first"}, "a"))
+    Log.rows.append(Entry(2, {"text": "own"}, "b", seen_by=lambda user: user != LEELA))
+    hub.changed(["log"])
+    await hub.flush()
+    assert "first" in wire.frames[0]
+    assert "own" not in wire.frames[0]
+    assert 'value="log:2"' in wire.frames[0]
+    hub.changed(["log"])
+    await hub.flush()
+    assert len(wire.frames) == 1
+
+
+async def test_a_feed_replays_the_newest_and_counts_the_rest(hub: Hub) -> None:
+    """A page that was away gets twenty entries and a count."""
+    Log.rows.extend(Entry(n, {"text": f"e{n}."}, f"s{n}") for n in range(1, 36))
+    away, wire = socket(LEELA, "en", "log")
+    hub.join(away, {"log": "5"})
+    await hub.flush()
+    assert "missed 10" in wire.frames[0]
+    assert "e15." not in wire.frames[0]
+    assert all(f"e{n}." in wire.frames[0] for n in range(16, 36))
+
+
+async def test_entries_of_a_slot_replace_each_other(hub: Hub) -> None:
+    """Repeated events are one entry: the earlier one goes, the later one comes."""
+    Log.rows.extend([Entry(1, {"text": "opened"}, "doc"), Entry(2, {"text": "saved"}, "doc")])
+    one, wire = socket(LEELA, "en", "log")
+    hub.join(one, {"log": "0"})
+    await hub.flush()
+    assert "opened" not in wire.frames[0]
+    assert '<hx-partial hx-target="#log-doc" hx-swap="delete">' in wire.frames[0]
+
+
+async def test_a_feed_speaks_to_the_person_concerned(hub: Hub) -> None:
+    """``you`` in feeds: the author reads of "your document"."""
+    Log.rows.append(Entry(1, {"text": "opened"}, "doc", you=frozenset({FRY})))
+    leela, leela_wire = socket(LEELA, "en", "log")
+    fry, fry_wire = socket(FRY, "en", "log")
+    hub.join(leela, {"log": "0"})
+    hub.join(fry, {"log": "0"})
+    await hub.flush()
+    assert "opened you" not in leela_wire.frames[0]
+    assert "opened you" in fry_wire.frames[0]

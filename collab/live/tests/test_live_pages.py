@@ -1,0 +1,254 @@
+"""Pages that stay current: resume, push, refusal. Over the real consumer."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.test import AsyncClient
+from pytest_django import Settings
+
+from collab.live import pages, process
+from collab.live.consumer import MALFORMED
+from collab.live.models import Connection
+from collab.live.presence import Page
+from collab.live.process import FORBIDDEN, SIGNED_OUT, Process
+from collab.live.testing import LivePage, connect, eventually, signed_in, visit
+from collab.models import Document, Person
+from collab.operations import documents, editing
+from collab.operations.documents import Content
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+take = sync_to_async(editing.take)
+save = sync_to_async(documents.save)
+
+
+async def test_a_page_that_missed_nothing_is_sent_nothing(
+    engine: Process, leela: Person, document: Document
+) -> None:
+    """A resume whose marks are all current costs no bytes."""
+    async with visit(leela, f"/documents/{document.pk}/") as page:
+        # Its own arrival changes what it shows; after that, all is quiet.
+        await page.until(lambda: "You are reading" in page.regions[f"lock_badge-{document.pk}"])
+        await page.until(lambda: 'data-count="1"' in page.regions["active_users"])
+        while not await page.hears_nothing():
+            await page.receive()
+        again = LivePage(page.url, page.client, connect(page.client))
+        await again.load()
+        await again.connect()
+        assert await again.hears_nothing()
+        await again.socket.disconnect()
+
+
+async def test_what_happens_between_render_and_connect_arrives(
+    engine: Process, leela: Person, fry: Person, document: Document
+) -> None:
+    """An event before the socket opens is not lost: the resume finds it."""
+    client = await signed_in(leela)
+    page = LivePage("/", client, connect(client))
+    await page.load()
+    await take(document.pk, fry.pk)
+    await page.connect()
+    await page.until(lambda: "Fry is editing" in page.regions[f"lock_badge-{document.pk}"])
+    await page.socket.disconnect()
+
+
+async def test_what_happens_while_away_arrives_at_the_reconnect(
+    engine: Process, leela: Person, fry: Person, document: Document
+) -> None:
+    """A page that was offline gets the current state over its next socket."""
+    async with visit(leela, f"/documents/{document.pk}/") as page:
+        await page.socket.disconnect()
+        fence = await take(document.pk, fry.pk)
+        assert fence
+        new = Content(title="Annual plan", text="Second words.")
+        await save(document.pk, fry.pk, new, fence=fence, version=1)
+        page.socket = connect(page.client)
+        await page.connect()
+        await page.until(lambda: "Second words." in page.regions[f"document_text-{document.pk}"])
+        await page.until(lambda: 'data-verb="saved"' in page.regions["toasts"])
+
+
+async def test_an_event_is_one_frame_with_every_changed_region(
+    engine: Process, leela: Person, fry: Person, document: Document, settings: Settings
+) -> None:
+    """All that one event changes on a page travels together."""
+    settings.LIVE = {"region_wait_seconds": 5}  # however busy the machine is
+    async with visit(leela, f"/documents/{document.pk}/") as page:
+        await page.until(lambda: "You are reading" in page.regions[f"lock_badge-{document.pk}"])
+        while not await page.hears_nothing():
+            await page.receive()
+        before = len(page.frames)
+        await take(document.pk, fry.pk)
+        await page.receive()
+        assert len(page.frames) == before + 1
+        for changed in ("lock_badge", "document_people", "pen"):
+            assert f'hx-target="#{changed}-{document.pk}"' in page.frames[-1]
+
+
+async def test_the_acting_person_gets_the_push_but_no_toast(
+    engine: Process, leela: Person, document: Document
+) -> None:
+    """Whoever acts is updated by the same push as all others, without a toast."""
+    async with visit(leela, "/") as page:
+        await take(document.pk, leela.pk)
+        await page.until(lambda: "You are editing" in page.regions[f"lock_badge-{document.pk}"])
+        assert "toast" not in page.regions["toasts"].replace("toasts", "")
+
+
+async def test_each_reads_in_their_own_language(
+    engine: Process, leela: Person, fry: Person, document: Document
+) -> None:
+    """Variants by language: the same event, in the words of the page."""
+    leela.language = "it"
+    await leela.asave()
+    async with visit(leela, "/") as italian, visit(fry, "/") as english:
+        await take(document.pk, fry.pk)
+        badge = f"lock_badge-{document.pk}"
+        await english.until(lambda: "You are editing" in english.regions[badge])
+        await italian.until(lambda: 'data-state="editing"' in italian.regions[badge])
+        assert "is editing" not in italian.regions[badge]
+
+
+async def test_a_swapped_in_page_resumes_over_the_same_socket(
+    engine: Process, leela: Person, document: Document
+) -> None:
+    """A second resume replaces the first page: its presence moves at once."""
+    async with visit(leela, "/") as page:
+        await eventually(lambda: Connection.objects.filter(subject="").count() == 1)
+        page.url = f"/documents/{document.pk}/"
+        await page.load()
+        await page.socket.send_to(text_data=page.resume_message())
+        await page.until(lambda: "You are reading" in page.regions[f"lock_badge-{document.pk}"])
+        only = await Connection.objects.aget()
+        assert only.subject == f"document:{document.pk}"
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        " ",
+        "hello",
+        "[]",
+        "{}",
+        '{"page": 7}',
+        '{"page": "x", "region": 7}',
+        '{"page": "x", "region": ["no mark"]}',
+        '{"page": "x", "region": [], "action": "save"}',
+        "[" * 50_000,
+        "x" * 70_000,
+    ],
+)
+async def test_any_other_inbound_frame_closes_the_socket(
+    engine: Process, leela: Person, frame: str
+) -> None:
+    """Writes go over HTTP: the socket takes the resume message and nothing else."""
+    socket = connect(await signed_in(leela))
+    assert (await socket.connect())[0]
+    await socket.send_to(text_data=frame)
+    closed = await socket.receive_output(timeout=5)
+    assert closed == {"type": "websocket.close", "code": MALFORMED}
+
+
+async def test_a_binary_frame_closes_the_socket(engine: Process, leela: Person) -> None:
+    """Bytes are no resume message."""
+    socket = connect(await signed_in(leela))
+    assert (await socket.connect())[0]
+    await socket.send_to(bytes_data=b"\x00\xff")
+    assert (await socket.receive_output(timeout=5))["code"] == MALFORMED
+
+
+async def test_a_forged_token_is_refused(engine: Process, leela: Person) -> None:
+    """A page that nobody rendered gets nothing."""
+    socket = connect(await signed_in(leela))
+    assert (await socket.connect())[0]
+    await socket.send_to(text_data=json.dumps({"page": "forged", "region": []}))
+    assert (await socket.receive_output(timeout=5))["code"] == FORBIDDEN
+
+
+async def test_an_expired_token_is_refused(
+    engine: Process, leela: Person, settings: Settings
+) -> None:
+    """A page that is too old must be loaded again."""
+    token = pages.Token(Page("p", leela.pk), "en", ()).sign()
+    settings.LIVE = {"page_token_seconds": -1}
+    socket = connect(await signed_in(leela))
+    assert (await socket.connect())[0]
+    await socket.send_to(text_data=json.dumps({"page": token}))
+    assert (await socket.receive_output(timeout=5))["code"] == FORBIDDEN
+
+
+async def test_another_persons_token_is_refused(
+    engine: Process, leela: Person, fry: Person
+) -> None:
+    """A token counts only with the session of the person it was made for."""
+    token = pages.Token(Page("p", leela.pk), "en", ("active_users",)).sign()
+    socket = connect(await signed_in(fry))
+    assert (await socket.connect())[0]
+    await socket.send_to(text_data=json.dumps({"page": token}))
+    assert (await socket.receive_output(timeout=5))["code"] == FORBIDDEN
+
+
+async def test_a_stranger_is_told_to_sign_in_and_receives_nothing(engine: Process) -> None:
+    """Without a session the socket closes with 4401, whatever it sends."""
+    socket = connect(AsyncClient())
+    assert (await socket.connect())[0]
+    assert (await socket.receive_output(timeout=5))["code"] == SIGNED_OUT
+    await socket.send_to(text_data='{"page": "x"}')
+    assert await socket.receive_nothing()
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "",
+        "null",
+        "https://127.0.0.1:8000",
+        "http://127.0.0.1:9999",
+        "http://127.0.0.1.evil.example",
+        "http://evil.example",
+        "http://evil127.0.0.1:8000",
+    ],
+)
+async def test_a_foreign_origin_is_refused(engine: Process, leela: Person, origin: str) -> None:
+    """Scheme, host and port must all be ours."""
+    socket = connect(await signed_in(leela), origin=origin)
+    accepted, _ = await socket.connect()
+    assert not accepted
+
+
+async def test_signing_out_elsewhere_closes_the_socket(engine: Process, leela: Person) -> None:
+    """The end of a session is noticed at once, wherever it happens."""
+    async with visit(leela, "/") as page:
+        while not await page.hears_nothing():
+            await page.receive()
+        await page.client.post("/logout/")
+        assert (await page.socket.receive_output(timeout=5))["code"] == SIGNED_OUT
+
+
+async def test_deactivation_closes_the_socket(engine: Process, leela: Person) -> None:
+    """An account that is switched off stops receiving."""
+    async with visit(leela, "/") as page:
+        while not await page.hears_nothing():
+            await page.receive()
+        leela.is_active = False
+        await leela.asave()
+        assert (await page.socket.receive_output(timeout=5))["code"] == SIGNED_OUT
+
+
+async def test_the_engine_starts_again_after_a_failed_start(
+    transactional_db: None, leela: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that is away at the first connect does not stop the second."""
+
+    async def fail(self: object) -> None:
+        raise RuntimeError("no database")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("collab.live.presence.Presence.register", fail)
+        with pytest.raises(RuntimeError):
+            await process.current()
+    await process.current()
+    await process.stop()

@@ -1,0 +1,231 @@
+"""Presence: rows that are right whatever happens to pages and processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models.functions import Now
+from pytest_django import Settings
+
+from collab.live import db, presence, signals
+from collab.live.checks import channel_layer, origins
+from collab.live.models import Connection, Node, ago
+from collab.live.presence import Page, Presence, sweep
+from collab.live.testing import announced
+from collab.models import Person
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def left() -> Iterator[list[Page]]:
+    """The pages the engine said were gone for good."""
+    pages: list[Page] = []
+
+    def note(**kwargs: Any) -> None:
+        pages.extend(kwargs["pages"])
+
+    signals.left.connect(note, weak=False)
+    yield pages
+    signals.left.disconnect(note)
+
+
+async def running() -> Presence:
+    one = Presence()
+    await one.register()
+    return one
+
+
+def live_pages() -> set[str]:
+    return set(Connection.objects.live().values_list("page", flat=True))
+
+
+alive = sync_to_async(live_pages)
+
+
+async def age(**by: float) -> None:
+    """Let time pass: the rows become older, for the database's clock."""
+    past = timedelta(**by)
+
+    def shift() -> None:
+        for row in Connection.objects.exclude(left_at=None):
+            Connection.objects.filter(pk=row.pk).update(left_at=row.left_at - past)  # type: ignore[operator]
+
+    await sync_to_async(shift)()
+
+
+async def test_a_page_that_joins_is_here(leela: Person) -> None:
+    """A join is written with the next batch."""
+    here = await running()
+    here.join(Page("a", leela.pk, "document:7", "reading"))
+    await here.flush()
+    assert await alive() == {"a"}
+    db.shutdown()
+
+
+async def test_a_page_that_left_counts_for_the_grace(leela: Person, left: list[Page]) -> None:
+    """A reload does not flicker: the page is gone only after five seconds."""
+    here = await running()
+    serial = here.join(Page("a", leela.pk))
+    await here.flush()
+    here.leave(serial)
+    await here.flush()
+    await sync_to_async(sweep)()
+    assert await alive() == {"a"}
+    await age(seconds=4.5)
+    assert await alive() == {"a"}
+    await age(seconds=0.6)
+    assert await alive() == set()
+    with announced() as topics:
+        await sync_to_async(sweep)()
+    assert topics == {presence.EVERYBODY}
+    assert [page.id for page in left] == ["a"]
+    db.shutdown()
+
+
+async def test_a_page_that_comes_back_in_time_never_left(leela: Person, left: list[Page]) -> None:
+    """The same page on a new socket, even when the old goodbye comes late."""
+    here = await running()
+    first = here.join(Page("a", leela.pk))
+    await here.flush()
+    here.join(Page("a", leela.pk))
+    await here.flush()
+    here.leave(first)
+    await here.flush()
+    await age(seconds=60)
+    await sync_to_async(sweep)()
+    assert await alive() == {"a"}
+    assert left == []
+    db.shutdown()
+
+
+async def test_a_dead_process_takes_its_pages_with_it(
+    leela: Person, left: list[Page], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One overdue heartbeat ends all connections of that process."""
+    here = await running()
+    monkeypatch.setattr("collab.live.bus.is_in_memory", lambda: False)
+    monkeypatch.setattr("collab.live.presence.os.getpid", os.getppid)
+    dead = await running()
+    here.join(Page("a", leela.pk))
+    dead.join(Page("b", leela.pk, "document:7"))
+    await here.flush()
+    await dead.flush()
+    assert dead._node
+    overdue = Node.objects.filter(pk=dead._node.pk)
+    await overdue.aupdate(seen_at=Now() - timedelta(seconds=6.5))
+    assert await alive() == {"a"}
+    with announced() as topics:
+        await sync_to_async(sweep)()
+    assert topics == {presence.EVERYBODY, "presence:document:7"}
+    assert [page.id for page in left] == ["b"]
+    assert await Node.objects.acount() == 1
+    db.shutdown()
+
+
+async def test_a_process_taken_for_dead_comes_back_with_all_its_pages(leela: Person) -> None:
+    """A stalled process finds itself swept, and enters anew."""
+    here = await running()
+    here.join(Page("a", leela.pk))
+    await here.flush()
+    await Node.objects.aupdate(seen_at=ago(60))
+    await sync_to_async(sweep)()
+    assert await alive() == set()
+    await here.beat()
+    assert await alive() == {"a"}
+    db.shutdown()
+
+
+async def test_a_join_of_a_swept_process_is_not_lost(leela: Person) -> None:
+    """Even before its next heartbeat."""
+    here = await running()
+    await Node.objects.all().adelete()
+    here.join(Page("a", leela.pk))
+    await here.flush()
+    assert await alive() == {"a"}
+    db.shutdown()
+
+
+async def test_a_heartbeat_carries_the_pages_of_the_process(leela: Person) -> None:
+    """The product renews what these pages hold."""
+    heard: list[Page] = []
+
+    def note(pages: list[Page], **kwargs: Any) -> None:
+        heard.extend(pages)
+
+    signals.heartbeat.connect(note)
+    here = await running()
+    here.join(Page("a", leela.pk, "document:7", "editing", "3"))
+    await here.beat()
+    assert heard == [Page("a", leela.pk, "document:7", "editing", "3")]
+    db.shutdown()
+
+
+async def test_a_listener_that_raises_does_not_stop_the_engine(
+    leela: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged by name."""
+
+    def broken(**kwargs: Any) -> None:
+        raise RuntimeError("broken on purpose")
+
+    signals.joined.connect(broken)
+    here = await running()
+    here.join(Page("a", leela.pk))
+    await here.flush()
+    assert "broken on purpose" in caplog.text
+    db.shutdown()
+
+
+async def test_in_memory_a_second_process_is_refused(
+    leela: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes that cannot reach each other would show different worlds."""
+    monkeypatch.setattr("collab.live.bus.is_in_memory", lambda: True)
+    await Node.objects.acreate(boot="other", host="elsewhere", pid=1)
+    with pytest.raises(ImproperlyConfigured, match="REDIS_URL"):
+        await Presence().register()
+    db.shutdown()
+
+
+async def test_a_predecessor_that_was_killed_is_buried_at_the_start(
+    leela: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After kill -9 a restart on the same host needs no waiting."""
+    monkeypatch.setattr("collab.live.presence._is_running", lambda pid: False)
+    before = await running()
+    before.join(Page("a", leela.pk))
+    await before.flush()
+    await running()
+    assert await Node.objects.acount() == 1
+    assert await alive() == set()
+    db.shutdown()
+
+
+def test_the_check_refuses_the_in_memory_layer_for_several_processes(settings: Settings) -> None:
+    """E002, at start."""
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+    assert channel_layer() == []
+    settings.LIVE = {"processes": 2}
+    assert [message.id for message in channel_layer()] == ["live.E002"]
+
+
+def test_the_check_warns_of_a_layer_that_drops_bursts(settings: Settings) -> None:
+    """W001, for channels_redis.core."""
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels_redis.core.RedisChannelLayer"}}
+    assert [message.id for message in channel_layer()] == ["live.W001"]
+    settings.CHANNEL_LAYERS = {}
+    assert [message.id for message in channel_layer()] == ["live.E001"]
+
+
+@pytest.mark.parametrize("allowed", [[], ["*"], ["example.com"], ["https://*.example.com"]])
+def test_the_check_wants_exact_origins(settings: Settings, allowed: list[str]) -> None:
+    """E003: sockets carry cookies but no CSRF token."""
+    settings.LIVE_ORIGINS = allowed
+    assert [message.id for message in origins()] == ["live.E003"]

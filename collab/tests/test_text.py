@@ -1,0 +1,123 @@
+"""User text: safe, plain when it must be, and honestly counted."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from collab.text import (
+    TAGS,
+    excerpt,
+    normalise,
+    rendered,
+    title_and_body,
+    words_changed,
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>alert(1)</script>",
+        '<img src=x onerror="alert(1)">',
+        '<div hx-get="/x" hx-trigger="load">x</div>',
+        '<div data-hx-post="/x">x</div>',
+        "<hx-partial hx-target='body'>x</hx-partial>",
+        "[x](javascript:alert(1))",
+        "[x](data:text/html,hi)",
+        "![x](https://evil.example/pixel.png)",
+        "![x](//evil.example/pixel.png)",
+        "<style>*{display:none}</style>",
+        '<p style="color:red" class="toast" id="toasts">x</p>',
+        "<form action=/logout/><button>x</button></form>",
+        "<svg onload=alert(1)>",
+        '[x](https://example.com "onmouseover=alert(1)")',
+    ],
+)
+def test_nothing_active_survives(text: str) -> None:
+    """No element, attribute or address that could act or phone home."""
+    for tag, attributes in elements(str(rendered(text).html)):
+        assert tag in TAGS
+        for name, value in attributes:
+            assert name in {"href", "title", "src", "alt", "start", "rel"}
+            if name == "href":
+                assert value.startswith(("https:", "http:", "mailto:", "/", "#"))
+            if name == "src":
+                assert re.match(r"/(?!/)", value)
+
+
+def elements(html: str) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Every element of some HTML with its attributes, as a browser sees them."""
+    found: list[tuple[str, list[tuple[str, str]]]] = []
+
+    class Collector(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            found.append((tag, [(name, value or "") for name, value in attrs]))
+
+    Collector().feed(html)
+    return found
+
+
+def test_ordinary_markdown_is_rendered() -> None:
+    """Headings, lists, tables, code, links."""
+    html = str(rendered("# A\n\n* b\n\n|x|y|\n|-|-|\n|1|2|\n\n`c` [d](https://e.example)").html)
+    for good in (
+        "<h1 id=",
+        "<li>b</li>",
+        "<td>1</td>",
+        "<code>c</code>",
+        'rel="noopener nofollow ugc"',
+    ):
+        assert good in html
+
+
+def test_headings_make_an_outline_with_unique_anchors() -> None:
+    """Equal headings get different anchors; markup in them is left out."""
+    outline = rendered("## One\n\n## One\n\n### *Two* & more").outline
+    assert [(h.level, h.text) for h in outline] == [(2, "One"), (2, "One"), (3, "Two & more")]
+    assert len({h.anchor for h in outline}) == 3
+
+
+def test_line_ends_are_normalised_once() -> None:
+    """So that a save from another system is no change; unstorable characters go."""
+    assert normalise("a\r\nb\rc\n") == "a\nb\nc\n"
+    assert normalise("a\x00b\ud800c").encode()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "added", "removed"),
+    [
+        ("", "", 0, 0),
+        ("one two", "one two", 0, 0),
+        ("one two", "one three two", 1, 0),
+        ("one two three", "one", 0, 2),
+        ("a\nb\nc", "a\nB B\nc", 2, 1),
+    ],
+)
+def test_changed_words_are_counted(before: str, after: str, added: int, removed: int) -> None:
+    """As a person would count them."""
+    assert words_changed(before, after) == (added, removed)
+
+
+def test_an_excerpt_is_one_plain_line() -> None:
+    """Without headings, marks or entities, and cut with an ellipsis."""
+    assert excerpt("# T\n\nSome *fine* `text` & more.\n\nNext.", 100) == (
+        "Some fine text & more. Next."
+    )
+    assert len(excerpt("word " * 100, 50)) <= 50
+
+
+@pytest.mark.parametrize(
+    ("text", "title", "body"),
+    [
+        ("# T\n\nBody", "T", "Body"),
+        ("\n# T #\nBody", "T", "Body"),
+        ("No heading", "", "No heading"),
+        ("Intro\n\n# T\n\nBody", "T", "Intro\n\n# T\n\nBody"),
+    ],
+)
+def test_the_title_of_a_file_is_its_first_heading(text: str, title: str, body: str) -> None:
+    """A heading at the top moves into the title; one further down stays."""
+    assert title_and_body(text) == (title, body)
