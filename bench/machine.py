@@ -1,0 +1,71 @@
+"""The machine: its cores, its limits, and what a process has used of them."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+LIBRARIES = ("Django", "channels", "channels_redis", "daphne", "autobahn", "Twisted", "redis")
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+#: Files that a process has open besides its sockets, generously.
+OTHER_FILES = 256
+
+
+def cores() -> tuple[int, int]:
+    """The core for the server and the core for the client (one and the same
+    where there is only one)."""
+    available = sorted(os.sched_getaffinity(0))
+    return available[0], available[-1]
+
+
+@contextmanager
+def on_core(core: int) -> Iterator[None]:
+    """Run on one core; processes started meanwhile stay there."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def allow_open_files(sockets: int) -> None:
+    """Raise the limit of open files, for this process (which holds the sockets of
+    all three ways) and those it starts.
+
+    Raises:
+        SystemExit: the system does not allow as many.
+    """
+    needed = 3 * sockets + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise SystemExit(f"{sockets} sockets need 'ulimit -Hn {needed}'; it is {hard}.")
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time that all threads of a process have used so far: utime and stime
+    (proc(5)), in seconds, exact to a hundredth."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+
+
+def description() -> list[str]:
+    """The machine and what runs on it, one fact per line."""
+    server, client = cores()
+    model = "unknown CPU"
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.partition(":")[2].strip()
+    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    return [
+        f"{os.cpu_count()} cores, {model}; servers on core {server}, client and Redis on {client}",
+        f"Linux {platform.release()}, Python {platform.python_version()}, {libraries}",
+        "load average at the start: " + " ".join(f"{load:.2f}" for load in os.getloadavg()),
+    ]

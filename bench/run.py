@@ -1,0 +1,69 @@
+"""One run: the three ways in turns, and the dashboard page."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import statistics
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from django.conf import settings
+
+from collab.live.conf import conf
+
+from . import ways, workspace
+from .client import Reader
+from .measure import measure, page_times
+from .report import Dashboard, Report
+
+PAGE_LOADS = 30
+EDITORS = 8
+
+
+def run(options: argparse.Namespace, facts: Sequence[str], folder: Path, core: int) -> Report:
+    """Measure everything.
+
+    Raises:
+        Failed: something under test did not work.
+    """
+    note("filling the database")
+    people = min(options.people, options.sockets)
+    filled = workspace.build(people, EDITORS, options.documents)
+    port = settings.PORT
+    setting = ways.Setting(filled, options.sockets, port, core, folder, Reader())
+    with contextlib.ExitStack() as stack:
+        running = {}
+        for start in (ways.limit, ways.conventional, ways.ours):
+            note(f"connecting {options.sockets} sockets: {start.__name__}")
+            running[start.__name__] = stack.enter_context(start(setting))
+        note("measuring")
+        results = measure(running, rounds=options.rounds, seconds=options.seconds)
+        page = dashboard(setting, options.documents)
+    return Report(
+        machine=facts,
+        sockets=options.sockets,
+        people=people,
+        rounds=options.rounds,
+        tick_ms=conf().tick_seconds * 1e3,
+        dashboard=page,
+        **results,
+    )
+
+
+def dashboard(setting: ways.Setting, documents: int) -> Dashboard:
+    """Measure the dashboard page while all sockets are open."""
+    visitor = setting.workspace.visitors[0]
+    times = page_times(setting.port, "/", visitor.cookie, PAGE_LOADS)
+    return Dashboard(
+        documents=documents,
+        people=len(setting.workspace.visitors),
+        queries=workspace.dashboard_queries(visitor),
+        p50_ms=statistics.median(times) * 1e3,
+    )
+
+
+def note(text: str) -> None:
+    """Say what is going on."""
+    print(text, file=sys.stderr, flush=True)

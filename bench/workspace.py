@@ -1,0 +1,174 @@
+"""The product's side of a measurement: people, documents, pages and changes."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import time
+import urllib.request
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from collab.live import regions
+from collab.live.hub import replaced
+from collab.live.pages import Token
+from collab.live.topics import changed
+from collab.models import Document, Person
+from collab.operations import documents
+from collab.queries import Badge
+from collab.subjects import pen
+
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+TOKEN = re.compile(r'name="page" value="([^"]+)"')
+MARK = re.compile(r'name="region" id="[^"]+" value="([^"]+)"')
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Somebody signed in."""
+
+    id: int
+    session: str
+
+    @property
+    def cookie(self) -> str:
+        return f"{settings.SESSION_COOKIE_NAME}={self.session}"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A filled database.
+
+    Attributes:
+        visitors: signed-in people who look at the dashboard.
+        editors: others, who take the pen in turn.
+        document: the one whose badge changes.
+    """
+
+    visitors: Sequence[Visitor]
+    editors: Sequence[Person]
+    document: int
+
+
+def build(visitors: int, editors: int, number_of_documents: int) -> Workspace:
+    """Migrate an empty database and fill it."""
+    call_command("migrate", verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)
+    people = _people("visitor", visitors)
+    authors = _people("editor", editors)
+    made = [
+        documents.create(authors[n % editors].pk, documents.Content(f"Document {n:02}", "Text."))
+        for n in range(number_of_documents)
+    ]
+    return Workspace([_signed_in(person) for person in people], authors, made[-1].pk)
+
+
+def _people(kind: str, number: int) -> list[Person]:
+    named = ((f"{kind}{n:03}", f"{kind.title()} {n:03}") for n in range(number))
+    colours = Person.Colour.values
+    return Person.objects.bulk_create(
+        Person(username=login, display_name=name, password="!", colour=colours[n % len(colours)])
+        for n, (login, name) in enumerate(named)
+    )
+
+
+def _signed_in(person: Person) -> Visitor:
+    session = SessionStore()
+    session[SESSION_KEY] = str(person.pk)
+    session[BACKEND_SESSION_KEY] = BACKEND
+    session[HASH_SESSION_KEY] = person.get_session_auth_hash()
+    session.save()
+    return Visitor(person.pk, str(session.session_key))
+
+
+def resumes(address: str, visitors: Sequence[Visitor]) -> list[str]:
+    """The resume messages of one dashboard page for each of ``visitors``.
+
+    The first page is really loaded. The others carry a token like its own, for
+    their own person and page, because a thousand page loads take a minute.
+    """
+    request = urllib.request.Request(address, headers={"Cookie": visitors[0].cookie})
+    with urllib.request.urlopen(request) as answer:
+        page = answer.read().decode()
+    found = TOKEN.search(page)
+    assert found is not None, "The dashboard has no page token."
+    token = Token.read(html.unescape(found[1]))
+    marks = [html.unescape(mark) for mark in MARK.findall(page)]
+    assert len(marks) == len(token.regions), "The dashboard's marks are not its regions."
+    tokens = [
+        replace(token, page=replace(token.page, id=uuid.uuid4().hex, user_id=visitor.id))
+        for visitor in visitors
+    ]
+    return [json.dumps({"page": token.sign(), "region": marks}) for token in tokens]
+
+
+class Pen:
+    """The pen of the measured document, going from editor to editor."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.document = workspace.document
+        self._editors = workspace.editors
+        self._holder: Person | None = None
+        self._fence = 0
+        self._turn = 0
+        #: The moment the last change was committed and its topic announced.
+        self.announced = 0.0
+
+    def next(self) -> Person:
+        """Whose turn it is."""
+        self._turn += 1
+        return self._editors[self._turn % len(self._editors)]
+
+    def pass_on(self) -> Person:
+        """Give it to the next: a change of the database and one topic event.
+
+        By the lease's own rules, but without an activity, so that the badge is
+        the only region that changes.
+        """
+        person = self.next()
+        with transaction.atomic():
+            transaction.on_commit(self._note)
+            if self._holder is not None:
+                Document.objects.release(self.document, self._holder.pk, self._fence)
+            assert Document.objects.take(self.document, person.pk), "The pen is not free."
+            changed(pen(self.document))
+        self._holder, self._fence = person, self._fence + 1
+        return person
+
+    def _note(self) -> None:
+        self.announced = time.perf_counter()
+
+
+def fragment(document: int, person: Person) -> tuple[str, str]:
+    """What a socket gets when ``person`` begins to edit: the text, and its ETag."""
+    region = regions.get("lock_badge")
+    assert isinstance(region, regions.Region)
+    context = {"badge": Badge(document, person), "named": [person], "more": 0}
+    rendering = region.render(str(document), context, settings.LANGUAGE_CODE, None)
+    return replaced(badge_id(document), rendering), rendering.etag
+
+
+def badge_id(document: int) -> str:
+    """The id of a document's badge on the page."""
+    return regions.region_id("lock_badge", str(document))
+
+
+def dashboard_queries(visitor: Visitor) -> int:
+    """How many queries the dashboard page makes."""
+    browser = Client(SERVER_NAME="127.0.0.1")
+    browser.cookies[settings.SESSION_COOKIE_NAME] = visitor.session
+    browser.get("/")  # fills caches, as the first page of a process does
+    with CaptureQueriesContext(connection) as queries:
+        answer = browser.get("/")
+    assert answer.status_code == 200, answer.status_code
+    return len(queries)
