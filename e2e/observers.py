@@ -1,0 +1,54 @@
+"""What happens inside a page, written down where ``expect`` can see it.
+
+The product's policy forbids evaluated scripts, so nothing can be polled there;
+each observer writes into an attribute of ``<html>`` instead.
+"""
+
+from __future__ import annotations
+
+from playwright.sync_api import Locator
+
+from e2e.people import Person
+
+#: Every value the counter of active people has had: html[data-test-counts="1 2"].
+COUNTS = """
+addEventListener("DOMContentLoaded", () => {
+  const seen = [];
+  const look = () => {
+    const count = document.querySelector("[data-testid=active-users]")?.dataset.count ?? "none";
+    if (seen.at(-1) === count) return;
+    seen.push(count);
+    document.documentElement.dataset.testCounts = seen.join(" ");
+  };
+  new MutationObserver(look).observe(
+    document.body, { subtree: true, childList: true, attributes: true });
+  look();
+});
+"""
+
+#: Browser notifications: html[data-test-notified="tag title|…"], and whether the
+#: page has asked for the permission: html[data-test-asked].
+NOTIFICATIONS = """
+(() => {
+  const shown = [];
+  window.Notification = class extends window.Notification {
+    constructor(title, options) {
+      super(title, options);
+      shown.push(`${options.tag} ${title}`);
+      document.documentElement.dataset.testNotified = shown.join("|");
+    }
+    static requestPermission() {
+      document.documentElement.dataset.testAsked = "yes";
+      return super.requestPermission();
+    }
+  };
+})();
+"""
+
+#: A tab in the background, as far as the page can tell.
+HIDDEN = 'Object.defineProperty(document, "visibilityState", { get: () => "hidden" });'
+
+
+def html(person: Person) -> Locator:
+    """Where observers write."""
+    return person.page.locator("html")
