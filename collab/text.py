@@ -123,8 +123,10 @@ def excerpt(text: str, length: int) -> str:
     """The beginning of a text as one plain line of at most ``length`` characters."""
     # A prefix is enough, and keeps this cheap for long texts.
     html = _markdown.render(text[: length * 20])
-    paragraphs = re.findall(r"<p>(.*?)</p>", html, flags=re.DOTALL) or [html]
-    plain = _unescape(re.sub(r"<[^>]*>", " ", " ".join(paragraphs)))
+    # Marks within a paragraph ("**bread**.") leave no gap; list items and cells do.
+    paragraphs = re.findall(r"<p>(.*?)</p>", html, flags=re.DOTALL)
+    inline = [re.sub(r"<[^>]*>", "", paragraph) for paragraph in paragraphs]
+    plain = _unescape(" ".join(inline or [re.sub(r"<[^>]*>", " ", html)]))
     plain = " ".join(plain.split())
     return plain if len(plain) <= length else plain[: length - 1].rstrip() + "…"
 
