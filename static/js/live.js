@@ -51,7 +51,7 @@
     const held = (await navigator.locks?.query())?.held ?? [];
     if (held.some(({ name }) => name === `visible:${dataset.tag}`)) return;
     const { title, body, tag, url } = dataset;
-    const shown = new Notification(title, { body, tag });
+    const shown = new Notification(title.trim(), { body, tag });
     shown.onclick = () => { focus(); location.assign(url); };
   };
   document.addEventListener("htmx:ws:after:message:incoming", () => {
