@@ -18,7 +18,7 @@ from playwright.sync_api import APIRequestContext, BrowserContext, Locator, Page
 PASSWORD = "planet-express"
 #: What promises "within 300 ms" may take here, where browsers and servers share
 #: two cores and record traces (milliseconds).
-PROMPT = 1_500
+PROMPT = 2_500
 #: A clean leave is over after this (the promise: 6 s), in milliseconds.
 LEAVE = 6_000
 #: A killed process is forgotten after this, in milliseconds.

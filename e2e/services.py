@@ -4,9 +4,6 @@ Nothing here knows of pytest, so unit tests may use it too::
 
     with redis_server() as url: ...
     with postgres_server() as postgres: url = postgres.database()
-
-``python -m e2e.services COMMAND...`` runs a command with a fresh PostgreSQL and
-Redis in ``DATABASE_URL`` and ``REDIS_URL``.
 """
 
 from __future__ import annotations
@@ -17,7 +14,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import uuid
@@ -267,14 +263,3 @@ def _on_path(name: str, otherwise: str) -> str:
     if found is None:
         raise NotReady(f"There is no {name}: {otherwise}.")
     return found
-
-
-def main(command: Sequence[str]) -> int:
-    """Run ``command`` with both servers at hand; gives its exit status."""
-    with redis_server() as redis_url, postgres_server() as postgres:
-        env = os.environ | {"DATABASE_URL": postgres.database(), "REDIS_URL": redis_url}
-        return subprocess.run(list(command), env=env, check=False).returncode
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
