@@ -79,9 +79,11 @@ class Service:
     user: str | None = None
     cwd: Path | None = None
     process: subprocess.Popen[bytes] | None = None
+    ready: Callable[[], object] = bool
 
     def start(self, ready: Callable[[], object]) -> None:
         """Start it, and wait until it serves."""
+        self.ready = ready
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(
                 list(self.command),
@@ -105,6 +107,11 @@ class Service:
     @property
     def is_running(self) -> bool:
         return self.process is not None and self.process.poll() is None
+
+    def revive(self) -> None:
+        """Start it again if it has ended."""
+        if not self.is_running:
+            self.start(self.ready)
 
     def stop(self, sign: int = signal.SIGTERM) -> None:
         """End it, by force if it does not listen."""

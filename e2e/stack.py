@@ -153,7 +153,7 @@ class Stack:
             self.serve(number)
 
     def serve(self, number: int) -> Service:
-        """Start (or start again) process ``number`` with ``manage.py serve``."""
+        """Start process ``number`` with ``manage.py serve``."""
         port = self.ports[number]
         command = [sys.executable, str(ROOT / "manage.py"), "serve", "--port", str(port)]
         return self.run(f"serve-{number}", command, port)
@@ -162,20 +162,20 @@ class Stack:
         """Start any server of this stack; with ``port``, wait for its /healthz."""
         service = Service(name, command, self.folder / f"{name}.log", self.env, cwd=ROOT)
         service.start(lambda: port is None or healthy(f"http://{LOCALHOST}:{port}"))
-        self.services = [known for known in self.services if known.name != name] + [service]
+        self.services.append(service)
         return service
 
     def kill(self, number: int) -> None:
         """``kill -9`` process ``number``."""
-        self._named(f"serve-{number}").kill()
+        self.service(f"serve-{number}").kill()
 
     def revive(self) -> None:
         """Start again what a test has ended."""
-        for number, _ in enumerate(self.ports):
-            if not self._named(f"serve-{number}").is_running:
-                self.serve(number)
+        for service in self.services:
+            service.revive()
 
-    def _named(self, name: str) -> Service:
+    def service(self, name: str) -> Service:
+        """One of its processes, by name."""
         return next(service for service in self.services if service.name == name)
 
     def stop(self) -> None:

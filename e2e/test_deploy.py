@@ -1,0 +1,163 @@
+"""Both deployments of the talk, and servers that are not our own, as people use them."""
+
+from __future__ import annotations
+
+import getpass
+import re
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import StorageState, expect
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+from websockets.typing import Origin
+
+from e2e.people import PersonMaker
+from e2e.stack import ROOT, Postgres, Stack, free_ports, temporary_folder
+
+SERVICE_RESTART = 1012
+NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
+PYTHON_BIN = Path(sys.executable).parent
+#: What surrounds the shipped file on a server, here without root's folders.
+AROUND = """
+daemon off;
+user {user};
+pid {folder}/nginx.pid;
+error_log stderr;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    include {folder}/collab.conf;
+}}
+"""
+
+
+def nginx_command(folder: Path, port: int, web: int, live: int) -> list[str]:
+    """nginx with the shipped file, on other ports."""
+    assert Path(NGINX).exists(), "nginx is missing: install it (apt-get install nginx-light)"
+    shipped = (ROOT / "deploy" / "nginx.conf").read_text()
+    for pattern, replacement in (
+        (r"server 127\.0\.0\.1:8001;", f"server 127.0.0.1:{web};"),
+        (r"server 127\.0\.0\.1:8002;", f"server 127.0.0.1:{live};"),
+        (r"listen 80;", f"listen 127.0.0.1:{port};"),
+    ):
+        shipped, found = re.subn(pattern, replacement, shipped)
+        assert found == 1, f"deploy/nginx.conf has {found} times {pattern}"
+    (folder / "collab.conf").write_text(shipped)
+    around = AROUND.format(folder=folder, user=getpass.getuser())
+    (folder / "nginx.conf").write_text(around)
+    return [NGINX, "-p", str(folder), "-e", "stderr", "-c", str(folder / "nginx.conf")]
+
+
+@pytest.fixture(scope="module")
+def nginx(postgres: Postgres, redis_url: str) -> Iterator[Stack]:
+    """Gunicorn for pages and Daphne for sockets, behind nginx."""
+    port, web, live = free_ports(3)
+    with temporary_folder("nginx") as folder:
+        stack = Stack(
+            folder,
+            [live, web],
+            database_url=postgres.database(),
+            redis_url=redis_url,
+            origin_ports=[port],
+        )
+        stack.prepare()
+        gunicorn = [str(PYTHON_BIN / "gunicorn"), "project.wsgi", "--threads", "4"]
+        serve = [sys.executable, str(ROOT / "manage.py"), "serve", "--proxy-headers"]
+        try:
+            stack.run("web", [*gunicorn, "--bind", f"127.0.0.1:{web}"], web)
+            stack.run("live", [*serve, "--port", str(live)], live)
+            stack.run("nginx", nginx_command(folder, port, web, live), port)
+            yield stack
+        finally:
+            stack.stop()
+
+
+def _alone(server: str) -> Iterator[Stack]:
+    (port,) = free_ports(1)
+    options = {"daphne": ["-b", "127.0.0.1", "-p"], "uvicorn": ["--port"]}[server]
+    command = [str(PYTHON_BIN / server), *options, str(port), "project.asgi:application"]
+    with temporary_folder(server) as folder:
+        stack = Stack(folder, [port])
+        stack.prepare()
+        try:
+            stack.run(server, command, port)
+            yield stack
+        finally:
+            stack.stop()
+
+
+@pytest.fixture(scope="module")
+def plain_daphne() -> Iterator[Stack]:
+    yield from _alone("daphne")
+
+
+@pytest.fixture(scope="module")
+def plain_uvicorn() -> Iterator[Stack]:
+    yield from _alone("uvicorn")
+
+
+@pytest.mark.parametrize(
+    "stack", ["cluster", "nginx", "plain_daphne", "plain_uvicorn"], indirect=True
+)
+def test_people_see_each_other(stack: Stack, person: PersonMaker) -> None:
+    """Sign in with the form, read, edit, save: the others see it, however it is served."""
+    leela, fry = person("leela"), person("fry", anonymous=True)
+    document = leela.writes("Served", "First.")
+    leela.opens_dashboard()
+    fry.page.goto(f"{fry.url}/")
+    fry.signs_in()
+    leela.sees_active(2)
+    fry.row(document).get_by_role("link").first.click()
+    leela.sees_badge(document, "reading", "Fry is reading")
+    fry.link("Edit").click()
+    leela.sees_badge(document, "editing", "Fry is editing")
+    fry.types("Second.")
+    fry.saves()
+    leela.sees_toast(document, "saved", "Fry saved your document")
+    expect(leela.row(document)).to_contain_text("Second.")
+    fry.finishes()
+    leela.sees_badge(document, "reading", "Fry is reading")
+
+
+@pytest.mark.parametrize("stack", ["nginx"], indirect=True)
+def test_sockets_stay_when_the_pages_restart(stack: Stack, person: PersonMaker) -> None:
+    """Behind nginx, pages and sockets have servers of their own: one may go alone."""
+    leela, fry = person("leela"), person("fry")
+    leela.opens_dashboard()
+    stack.service("web").stop()
+    fry_page = fry.context.request.get(f"{fry.url}/")
+    assert fry_page.status == 502
+    stack.service("web").revive()
+    leela.is_connected("live", within=1)
+    fry.opens_dashboard()
+    leela.sees_active(2)
+
+
+@pytest.mark.parametrize("stack", ["cluster"], indirect=True)
+def test_sigterm_tells_sockets_to_come_back(
+    stack: Stack, signed_in: Callable[[Stack, str], StorageState]
+) -> None:
+    """The server's orderly end closes each socket with "service restart"."""
+    cookies = signed_in(stack, "leela")["cookies"]
+    header = "; ".join(f"{cookie['name']}={cookie['value']}" for cookie in cookies)
+    url = stack.urls[1]
+    with connect(
+        f"{url.replace('http', 'ws', 1)}/live/",
+        origin=Origin(url),
+        additional_headers={"Cookie": header},
+    ) as socket:
+        stack.service("serve-1").stop(signal.SIGTERM)
+        with pytest.raises(ConnectionClosed):
+            socket.recv(timeout=10)
+        assert socket.close_code == SERVICE_RESTART
+    assert "stopped: 1 sockets" in stack.service("serve-1").output()
