@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +11,7 @@ import pytest
 from playwright.sync_api import Playwright, StorageState, expect
 from pytest_playwright.pytest_playwright import CreateContextCallback
 
+from e2e.chromium import launch_options
 from e2e.people import Person, PersonMaker, listen, sign_in, write
 from e2e.stack import (
     Postgres,
@@ -24,13 +23,6 @@ from e2e.stack import (
 )
 
 EXPECT_MS = 5_000
-BROWSER_FLAGS = (
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-quic",
-    "--disable-sync",
-    "--no-first-run",
-)
 #: People use the processes of a stack in turn: leela the first, fry the second...
 CAST = ("leela", "fry", "bender", "zoidberg", "hermes")
 #: How a failed test finds the stack it ran on.
@@ -68,15 +60,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 @pytest.fixture(scope="session")
 def browser_type_launch_args(playwright: Playwright) -> dict[str, Any]:
     """Playwright's own Chromium where it is installed, else the system's."""
-    options: dict[str, Any] = {"args": [*BROWSER_FLAGS]}
-    if os.geteuid() == 0:
-        options["args"].append("--no-sandbox")
-    if not Path(playwright.chromium.executable_path).exists():
-        system = os.environ.get("CHROMIUM") or shutil.which("chromium")
-        if system is None:
-            pytest.exit("There is no Chromium: run `playwright install chromium`.", 1)
-        options["executable_path"] = system
-    return options
+    return launch_options(playwright)
 
 
 # -- The stacks ------------------------------------------------------------------
@@ -151,12 +135,15 @@ def person(
 ) -> Iterator[PersonMaker]:
     """Makes people, each with an own browser context: ``person("leela", locale="it-IT")``.
 
-    ``own_session=True`` signs in anew, for tests that end the session.
+    ``own_session=True`` signs in anew, for tests that end the session;
+    ``anonymous=True`` leaves that to the test.
     """
     made: list[Person] = []
 
-    def make(username: str, own_session: bool = False, **options: Any) -> Person:
-        state = None if own_session else signed_in(stack, username)
+    def make(
+        username: str, own_session: bool = False, anonymous: bool = False, **options: Any
+    ) -> Person:
+        state = None if own_session or anonymous else signed_in(stack, username)
         context = new_context(storage_state=state, **options)
         url = stack.urls[CAST.index(username) % len(stack.urls)]
         if own_session:

@@ -45,6 +45,17 @@ class Person:
 
     # What they do.
 
+    def signs_in(self) -> None:
+        """Fill in the form of the page that asks for it."""
+        self.page.get_by_label("Username").fill(self.username)
+        self.page.get_by_label("Password").fill(PASSWORD)
+        self.button("Sign in").click()
+        self.is_live()
+
+    def writes(self, title: str = "Delivery", text: str = "Good news.") -> int:
+        """Create a document, without looking at it; gives its id."""
+        return write(self.context.request, self.url, title, text)
+
     def goes_to(self, path: str) -> None:
         """Load a page, and wait until it is live."""
         self.page.goto(f"{self.url}{path}")
@@ -201,12 +212,16 @@ def write(request: APIRequestContext, url: str, title: str, text: str) -> int:
     return int(found.group(1))
 
 
-def post(request: APIRequestContext, address: str, fields: dict[str, str]) -> str:
-    """Fetch a form, send it filled in; gives the address it leads to."""
+def post(
+    request: APIRequestContext, address: str, fields: dict[str, str], to: str | None = None
+) -> str:
+    """Fetch a form, send it filled in (perhaps elsewhere); gives the address it leads to."""
     form = request.get(address).text()
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)
     assert token, f"{address} has no form"
     answer = request.post(
-        address, form={**fields, "csrfmiddlewaretoken": token.group(1)}, fail_on_status_code=True
+        to or address,
+        form={**fields, "csrfmiddlewaretoken": token.group(1)},
+        fail_on_status_code=True,
     )
     return answer.url

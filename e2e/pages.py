@@ -1,0 +1,87 @@
+"""Every page there is, for what must hold on each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from e2e.people import Person
+
+Written = Callable[..., int]
+#: A text that uses all that Markdown has here, with lines that do not wrap.
+RICH = """An opening paragraph with a [link](https://example.org) and `code`.
+
+## A second-level heading
+
+1. one
+2. two with **bold** and *emphasis*
+
+> A quotation.
+
+| Name | Longest-compound-word-of-the-table | Number |
+|---|---|---|
+| Leela | captain-of-the-delivery-spaceship | 1 |
+
+```
+a_line_of_code_that_is_much_wider_than_a_telephone_and_must_scroll_in_its_own_box()
+```
+
+### A third-level heading
+
+Averyveryverylongwordwithoutanyplacetobreakitintolineswhichpeopledosometimespaste.
+"""
+
+
+def public_paths() -> list[str]:
+    """Pages for those who are not signed in."""
+    return ["/login/", "/password/reset/", "/password/reset/sent/", "/password/reset/x/y-z/"]
+
+
+def paths(document: int) -> list[str]:
+    """Pages for those who are."""
+    return [
+        "/",
+        "/?q=nothing-has-this-word",
+        "/?show=mine",
+        "/active/",
+        "/documents/new/",
+        f"/documents/{document}/",
+        f"/documents/{document}/history/",
+        f"/documents/{document}/edit/",
+        "/profile/",
+        "/password/",
+        "/password/done/",
+        "/no-such-page/",
+    ]
+
+
+def visited(leela: Person, fry: Person, written: Written) -> Iterator[str]:
+    """Lead Leela through every page there is, busy with others; gives where she is."""
+    title = "A long title that a telephone must break into several lines"
+    document, taken = written(title, RICH), written("Taken by Fry", RICH)
+    fry.edits(taken)
+    for path in ["/", *paths(document), f"/documents/{taken}/", f"/documents/{taken}/edit/"]:
+        leela.page.goto(f"{leela.url}{path}")
+        if path == "/":
+            leela.is_live()
+        yield path
+    # Pages one arrives at only by doing something wrong.
+    leela.page.goto(f"{leela.url}/documents/new/")
+    leela.page.locator("#id_title").evaluate("field => field.removeAttribute('required')")
+    leela.button("Save").click()
+    yield "a refused form"
+    leela.edits(document)
+    leela.page.locator("input[name=version]").evaluate("field => { field.value = 0 }")
+    leela.types("A late text.")
+    leela.button("Save").click()
+    leela.page.get_by_role("heading", name="Two texts").wait_for()
+    yield "a conflict"
+    leela.edits(document)
+    leela.page.locator("input[name=csrfmiddlewaretoken]").first.evaluate("f => { f.value = 'x' }")
+    leela.button("Done").click()
+    leela.page.get_by_text("403").first.wait_for()
+    yield "a stale form"
+    leela.opens_dashboard()
+    fry.finishes()
+    fry.edits(document)
+    leela.sees_toast(document, "editing")
+    yield "a toast"

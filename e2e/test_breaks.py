@@ -1,0 +1,148 @@
+"""When things break: the network, a server, a session, a token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Route, expect
+
+from e2e.conftest import both_stacks, on_cluster
+from e2e.observers import html
+from e2e.people import KILLED, Person, PersonMaker, post
+from e2e.stack import Stack
+
+pytestmark = pytest.mark.complaints
+Written = Callable[..., int]
+#: A page may take this long to come back (milliseconds).
+BACK = 15_000
+
+
+def banner(person: Person, which: str) -> None:
+    """The line about the connection that this person sees."""
+    expect(person.page.locator(f"[data-connection='{which}']")).to_be_visible()
+
+
+@both_stacks
+def test_offline_and_back(leela: Person, fry: Person, written: Written) -> None:
+    """A banner while it lasts; then the right state and the missed toasts, unreloaded."""
+    document = written("While you were away")
+    leela.opens_dashboard()
+    leela.page.evaluate("() => { document.body.dataset.same = 'page' }")
+    leela.context.set_offline(True)
+    leela.is_connected("offline")
+    banner(leela, "lost")
+    fry.opens(document)
+    fry.link("Edit").click()
+    fry.types("Nobody saw me write this.")
+    fry.saves()
+    leela.context.set_offline(False)
+    leela.is_connected("live", within=BACK)
+    leela.sees_badge(document, "editing", "Fry is editing")
+    leela.sees_toast(document, "saved", "Fry saved While you were away")
+    leela.sees_active(2)
+    expect(leela.row(document)).to_contain_text("Nobody saw me write this.")
+    expect(leela.page.locator("[data-connection=lost]")).to_be_hidden()
+    expect(leela.page.locator("body")).to_have_attribute("data-same", "page")
+
+
+def test_what_is_typed_survives_a_cut(fry: Person, document: int) -> None:
+    """The editor's text is there after a cut, and can be saved."""
+    fry.edits(document)
+    fry.types("Typed before the cut.")
+    fry.context.set_offline(True)
+    fry.is_connected("offline")
+    fry.types("Typed before the cut, and during it.")
+    fry.context.set_offline(False)
+    fry.is_connected("live", within=BACK)
+    expect(fry.text_field).to_have_value("Typed before the cut, and during it.")
+    fry.sees_pen("mine")
+    fry.saves()
+    fry.finishes()
+    fry.sees_text("and during it.")
+
+
+@on_cluster
+def test_a_killed_process_is_forgotten(stack: Stack, person: PersonMaker, written: Written) -> None:
+    """kill -9 of one of two processes: counter and badges are right within 10 s; the
+    people of that process come back, to the right state, without a reload."""
+    read, edited = written("Read"), written("Edited")
+    leela, bender = person("leela"), person("bender")
+    fry, zoidberg = person("fry"), person("zoidberg")  # on the other process
+    leela.opens_dashboard()
+    bender.opens(read)
+    fry.opens(read)
+    zoidberg.edits(edited)
+    leela.sees_active(4)
+    leela.sees_badge(read, "reading", "Bender, Fry are reading")
+    leela.sees_badge(edited, "editing", "Zoidberg is editing")
+    stack.kill(1)
+    leela.sees_active(2, within=KILLED)
+    leela.sees_badge(read, "reading", "Bender is reading")
+    leela.sees_badge(edited, "free")
+    bender.sees_active(2)
+    bender.sees_badge(read, "reading", "You are reading")
+    fry.is_connected("offline")
+    stack.revive()
+    fry.is_connected("live", within=BACK)
+    leela.sees_active(4, within=BACK)
+    leela.sees_badge(read, "reading", "Bender, Fry are reading")
+    fry.sees_badge(read, "reading", "Bender, You are reading")
+
+
+def test_a_restart_of_the_server_is_a_short_cut(stack: Stack, leela: Person, fry: Person) -> None:
+    """SIGTERM and a new start: the pages come back by themselves."""
+    leela.opens_dashboard()
+    fry.opens_dashboard()
+    leela.sees_active(2)
+    stack.service("serve-0").stop()
+    leela.is_connected("offline")
+    stack.revive()
+    leela.is_connected("live", within=BACK)
+    fry.is_connected("live", within=BACK)
+    leela.sees_active(2)
+
+
+@both_stacks
+def test_signed_out_elsewhere(person: PersonMaker) -> None:
+    """The session ends in another place: within 2 s the page says so, and stays so."""
+    leela = person("leela", own_session=True)
+    leela.opens_dashboard()
+    post(leela.context.request, f"{leela.url}/profile/", {}, to=f"{leela.url}/logout/")
+    expect(html(leela)).to_have_attribute("data-closed", "4401", timeout=2_000)
+    expect(html(leela)).to_have_attribute("data-live", "offline")
+    banner(leela, "4401")
+    expect(leela.link("Sign in again")).to_be_visible()
+
+
+@both_stacks
+def test_deactivated(stack: Stack, person: PersonMaker) -> None:
+    """An account that is switched off hears nothing more within 2 s."""
+    zoidberg = person("zoidberg", own_session=True)
+    zoidberg.opens_dashboard()
+    switch = "from collab.models import Person; p = Person.objects.get(username='zoidberg');"
+    try:
+        stack.manage("shell", "-c", f"{switch} p.is_active = False; p.save()")
+        if stack.database_url:  # another process told the servers
+            expect(html(zoidberg)).to_have_attribute("data-closed", "4401", timeout=2_000)
+            banner(zoidberg, "4401")
+        assert zoidberg.context.request.get(f"{zoidberg.url}/").url.endswith("/login/?next=/")
+    finally:
+        stack.manage("shell", "-c", f"{switch} p.is_active = True; p.save()")
+
+
+def test_a_forged_page_is_told_to_reload(leela: Person, document: int) -> None:
+    """A page whose token is not ours gets nothing, and says that a reload helps."""
+
+    def forge(route: Route) -> None:
+        body = route.fetch().text()
+        assert 'name="page" value="' in body
+        route.fulfill(body=body.replace('name="page" value="', 'name="page" value="x'))
+
+    leela.page.route(f"**/documents/{document}/", forge)
+    leela.page.goto(f"{leela.url}/documents/{document}/")
+    expect(html(leela)).to_have_attribute("data-closed", "4403")
+    banner(leela, "4403")
+    leela.page.unroute(f"**/documents/{document}/")
+    leela.page.locator("[data-connection='4403']").get_by_role("link", name="Reload").click()
+    leela.is_live()

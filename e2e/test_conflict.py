@@ -1,0 +1,76 @@
+"""A late save: refused, and nothing of it lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from e2e.people import Person, PersonMaker
+from e2e.stack import Stack
+
+Written = Callable[..., int]
+FREE = "UPDATE collab_document SET holder_id=NULL, held_at=NULL, expires_at=NULL WHERE id=%s"
+
+
+def expires(stack: Stack, document: int) -> None:
+    """The pen's time runs out, without waiting for it."""
+    stack.sql(FREE, document)
+
+
+@pytest.mark.complaints
+def test_a_late_save_shows_both_texts(
+    stack: Stack, leela: Person, fry: Person, document: int
+) -> None:
+    """Fry comes late: 409, both texts on one page, and the result is his choice."""
+    fry.edits(document)
+    fry.types("Fry's text, typed for hours.")
+    expires(stack, document)
+    leela.edits(document)
+    leela.types("Leela's text.")
+    leela.saves()
+    leela.finishes()
+    with fry.page.expect_response(f"**/documents/{document}/edit/") as answer:
+        fry.button("Save").click()
+    assert answer.value.status == 409
+    expect(fry.page.get_by_role("heading", name="Two texts")).to_be_visible()
+    expect(fry.text_field).to_have_value("Fry's text, typed for hours.")
+    expect(fry.page.get_by_label("Saved text")).to_have_value("Leela's text.")
+    fry.types("Leela's text. Fry's text, typed for hours.")
+    fry.button("Save my side").click()
+    expect(fry.page).to_have_url(f"{fry.url}/documents/{document}/edit/?pen=3")
+    leela.sees_text("Leela's text. Fry's text, typed for hours.")
+
+
+def test_a_late_save_without_javascript(stack: Stack, person: PersonMaker, document: int) -> None:
+    """The same page answers a plain form, with status 409."""
+    fry = person("fry", java_script_enabled=False)
+    leela = person("leela")
+    fry.page.goto(f"{fry.url}/documents/{document}/edit/")
+    fry.types("Fry's text.")
+    fry.title_field.fill("Fry's title")
+    expires(stack, document)
+    leela.edits(document)
+    leela.types("Leela's text.")
+    leela.saves()
+    leela.finishes()
+    with fry.page.expect_response(f"**/documents/{document}/edit/") as answer:
+        fry.button("Save").click()
+    assert answer.value.status == 409
+    expect(fry.text_field).to_have_value("Fry's text.")
+    expect(fry.title_field).to_have_value("Fry's title")
+    expect(fry.page.get_by_label("Saved text")).to_have_value("Leela's text.")
+    fry.complaints.clear()  # the browser's own note on the status
+
+
+def test_the_holder_is_told_that_the_pen_is_gone(
+    stack: Stack, leela: Person, fry: Person, document: int
+) -> None:
+    """Fry's editor says at once that Leela has the pen; his text stays."""
+    fry.edits(document)
+    fry.types("Fry's text.")
+    expires(stack, document)
+    leela.edits(document)
+    fry.sees_pen("theirs", "Leela has the pen now")
+    expect(fry.text_field).to_have_value("Fry's text.")

@@ -1,0 +1,147 @@
+"""For everyone: assistive technology, small screens, keyboards, languages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from e2e.pages import public_paths, visited
+from e2e.people import Person, PersonMaker
+from e2e.stack import Stack
+
+Written = Callable[..., int]
+#: WCAG 2.2 AA, and what axe calls best practice.
+RULES = {
+    "runOnly": [
+        *("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"),
+        "best-practice",
+    ]
+}
+
+
+def violations(page: Page, where: str) -> list[str]:
+    """What axe finds, one line each."""
+    found = Axe().run(page, options=RULES).response["violations"]
+    return [
+        f"{where}: {one['id']}: {one['help']}: {node['target']} {node['failureSummary']}"
+        for one in found
+        for node in one["nodes"]
+    ]
+
+
+@pytest.mark.complaints
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(
+    scheme: Literal["light", "dark"], person: PersonMaker, fry: Person, written: Written
+) -> None:
+    """No violation of WCAG 2.2 AA on any page, in either scheme."""
+    options = {"color_scheme": scheme, "bypass_csp": True, "reduced_motion": "reduce"}
+    leela, anyone = person("leela", **options), person("bender", anonymous=True, **options)
+    found: list[str] = []
+    for path in public_paths():
+        anyone.page.goto(f"{anyone.url}{path}")
+        found += violations(anyone.page, path)
+    for where in visited(leela, fry, written):
+        found += violations(leela.page, where)
+    assert found == []
+
+
+@pytest.mark.complaints
+def test_no_page_scrolls_sideways_on_a_phone(
+    person: PersonMaker, fry: Person, written: Written
+) -> None:
+    """At 360 px every page fits; only tables and code scroll, in their own boxes."""
+    phone = {"viewport": {"width": 360, "height": 740}, "has_touch": True}
+    leela, anyone = person("leela", **phone), person("bender", anonymous=True, **phone)
+    wide: list[str] = []
+
+    def measure(page: Page, where: str) -> None:
+        width = page.evaluate("() => document.documentElement.scrollWidth")
+        if width > 360:
+            wide.append(f"{where}: {width} px")
+
+    for path in public_paths():
+        anyone.page.goto(f"{anyone.url}{path}")
+        measure(anyone.page, path)
+    for where in visited(leela, fry, written):
+        measure(leela.page, where)
+    assert wide == []
+
+
+def test_the_skip_link_comes_first(leela: Person) -> None:
+    """One Tab and Enter lead past the header into the content."""
+    leela.opens_dashboard()
+    leela.page.keyboard.press("Tab")
+    expect(leela.link("Skip to content")).to_be_focused()
+    leela.page.keyboard.press("Enter")
+    expect(leela.page.locator("main")).to_be_focused()
+
+
+def test_a_toast_is_dismissed_by_keyboard(leela: Person, fry: Person, document: int) -> None:
+    """Its button has a name, takes the focus, and takes the toast away."""
+    leela.opens_dashboard()
+    fry.opens(document)
+    leela.sees_toast(document, "opened")
+    close = leela.toast(document, "opened").get_by_role("button", name="Dismiss")
+    close.focus()
+    leela.page.keyboard.press("Enter")
+    expect(leela.toasts).to_have_count(0)
+
+
+def test_toasts_wait_for_the_pointer(leela: Person, fry: Person, document: int) -> None:
+    """Under the pointer a toast's clock stands still."""
+    leela.opens_dashboard()
+    fry.opens(document)
+    toast = leela.toast(document, "opened")
+    toast.hover()
+    expect(toast).to_have_css("animation-play-state", "paused")
+
+
+def test_a_document_is_written_by_keyboard_alone(leela: Person) -> None:
+    """From the list to a saved document without a pointer."""
+    leela.opens_dashboard()
+    leela.button("New document").press("Enter")
+    leela.title_field.press_sequentially("Typed")
+    leela.text_field.press_sequentially("Every letter.")
+    leela.button("Save").press("Enter")
+    leela.sees_text("Every letter.")
+
+
+def test_italian(stack: Stack, zoidberg: Person, fry: Person, document: int) -> None:
+    """Who chose Italian reads Italian, in pages and in what arrives live; others do not."""
+    stack.sql("UPDATE collab_person SET language='it' WHERE username='zoidberg'")
+    try:
+        zoidberg.opens_dashboard()
+        expect(zoidberg.page.locator("html")).to_have_attribute("lang", "it")
+        expect(zoidberg.page.get_by_role("heading", level=1)).to_have_text("Documenti")
+        fry.opens(document)
+        zoidberg.sees_badge(document, "reading", "Fry sta leggendo")
+        fry.sees_badge(document, "reading", "You are reading")
+        expect(zoidberg.test_id("active-users")).to_contain_text("2 attiv")
+    finally:
+        stack.sql("UPDATE collab_person SET language='en' WHERE username='zoidberg'")
+
+
+def test_an_honest_day_leaves_no_complaint(leela: Person, fry: Person, written: Written) -> None:
+    """Nothing in the console (errors, policy violations) through the ordinary pages."""
+    document = written("An ordinary day", "![](https://example.org/x.png) Text.")
+    for path in ("/", "/active/", "/profile/", f"/documents/{document}/history/"):
+        leela.goes_to(path)
+    leela.opens(document)
+    fry.edits(document)
+    fry.page.get_by_role("button", name="Bold").click()
+    fry.types("Some **bold** words.")
+    expect(fry.page.locator("#preview strong")).to_have_text("bold")
+    fry.saves()
+    leela.sees_text("Some bold words.")
+    fry.finishes()
+    leela.page.get_by_role("searchbox").fill("ordinary")
+    leela.page.get_by_role("searchbox").press("Enter")
+    expect(leela.row(document)).to_be_visible()
+    leela.page.get_by_role("searchbox").fill("no such word")
+    expect(leela.row(document)).to_have_count(0)
+    assert leela.complaints + fry.complaints == []
