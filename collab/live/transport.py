@@ -4,9 +4,9 @@ A frame is built once and written to many sockets. The hub never waits for a
 client: :meth:`Wire.write` returns at once, and a client that does not read is
 cut when what waits for it passes a limit. It comes back and resumes.
 
-On the project's Daphne the bytes of the frame go straight to the transport
-(:class:`DaphneWire`); on any other ASGI server, through the server's ``send``
-(:class:`QueueWire`).
+On the project's Daphne the bytes of the frame go straight to the socket, or
+behind what already waits in the transport (:class:`DaphneWire`); on any other
+ASGI server, through the server's ``send`` (:class:`QueueWire`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
+
+from twisted.internet import tcp
 
 from .conf import conf
 
@@ -66,15 +68,20 @@ class Wire(Protocol):
 class DaphneWire:
     """A socket of Daphne, written to without a coroutine per message.
 
+    A transport that has nothing to send would only pass a frame on, at the price
+    of entering and leaving the event loop's list of writers. So the socket gets
+    it at once, and the transport what the socket did not take.
+
     Args:
         protocol: Daphne's ``WebSocketProtocol``, open.
     """
 
-    __slots__ = ("_limit", "_open", "_protocol")
+    __slots__ = ("_limit", "_open", "_protocol", "_send")
 
     def __init__(self, protocol: Any) -> None:
         self._protocol = protocol
         self._limit = conf().socket_buffer_bytes
+        self._send = direct_send(protocol.transport)
         self._open = True
 
     def write(self, frame: Frame) -> None:
@@ -90,13 +97,36 @@ class DaphneWire:
             transport.abortConnection()
         elif protocol.send_queue:
             protocol.sendData(frame.wire)  # behind what autobahn still holds
-        else:
+        elif waiting or not self._send or transport.disconnecting or not transport.connected:
             transport.write(frame.wire)
+        else:
+            data = frame.wire
+            try:
+                sent = self._send(data)
+            except OSError:  # full, or gone: the transport will find out which
+                sent = 0
+            if sent < len(data):
+                transport.write(data[sent:])
 
     def close(self, code: int) -> None:
         if self._open:
             self._open = False
             self._protocol.sendClose(code=code)
+
+
+def direct_send(transport: Any) -> Callable[[bytes], int] | None:
+    """The socket's own ``send``, where the transport adds nothing to the bytes.
+
+    It is bound to the socket, not to its number: once this socket is closed, the
+    number may be another's.
+
+    Returns:
+        None when the transport does add something (TLS), or is not known.
+    """
+    if type(transport) is tcp.Server and not transport.TLS:
+        send: Callable[[bytes], int] = transport.socket.send
+        return send
+    return None
 
 
 class QueueWire:

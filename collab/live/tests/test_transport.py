@@ -1,0 +1,294 @@
+"""Frames reach a socket of Daphne whole and in order, whatever the socket does."""
+
+# ruff: noqa: N802 (the names are Twisted's and autobahn's)
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet import tcp, unix
+
+from collab.live.conf import conf
+from collab.live.transport import DaphneWire, Frame, direct_send, framed
+
+#: What a socket does with a ``send``: take at most so many bytes, or fail.
+Step = int | OSError
+FULL = BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+NO_BUFFERS = OSError(errno.ENOBUFS, "No buffer space available")
+GONE = BrokenPipeError(errno.EPIPE, "Broken pipe")
+ALL = 1 << 30
+
+
+class Socket:
+    """A socket that follows a script, and takes everything after its end."""
+
+    def __init__(self, script: Iterable[Step] = ()) -> None:
+        self.script = deque(script)
+        self.taken = bytearray()
+        self.sends = 0
+
+    def send(self, data: bytes | memoryview) -> int:
+        self.sends += 1
+        step = self.script.popleft() if self.script else ALL
+        if isinstance(step, OSError):
+            raise step
+        self.taken += bytes(data[:step])
+        return min(step, len(data))
+
+    def setblocking(self, flag: bool) -> None: ...
+
+    def fileno(self) -> int:
+        return -1
+
+    def shutdown(self, how: int) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Reactor:
+    """Knows who wants to write, and lets them when it is told to."""
+
+    def __init__(self) -> None:
+        self.writers: dict[Any, None] = {}
+        self.later: list[tuple[Any, ...]] = []
+
+    def addReader(self, reader: object) -> None: ...
+
+    def removeReader(self, reader: object) -> None: ...
+
+    def addWriter(self, writer: object) -> None:
+        self.writers[writer] = None
+
+    def removeWriter(self, writer: object) -> None:
+        self.writers.pop(writer, None)
+
+    def callLater(self, seconds: float, *call: Any) -> None:
+        self.later.append(call)
+
+    def turn(self) -> None:
+        """One turn of the loop: every writer may write."""
+        for writer in list(self.writers):
+            if lost := writer.doWrite():
+                self.removeWriter(writer)
+                writer.connectionLost(Lost(lost))
+
+
+class Lost:
+    """As much of a Twisted failure as a lost connection needs."""
+
+    def __init__(self, error: object) -> None:
+        self.error = error
+
+    def check(self, *kinds: object) -> None: ...
+
+
+class Protocol:
+    """As much of autobahn's protocol as the wire touches."""
+
+    STATE_CLOSED, STATE_OPEN = 0, 3
+
+    def __init__(self) -> None:
+        self.state = self.STATE_OPEN
+        self.send_queue: list[bytes] = []
+        self.transport: Any = None
+
+    def sendData(self, data: bytes) -> None:
+        """Ordinary sends and pings."""
+        if self.send_queue:
+            self.send_queue.append(data)
+        else:
+            self.transport.write(data)
+
+    def trigger(self) -> None:
+        """Autobahn empties its queue."""
+        for data in self.send_queue:
+            self.transport.write(data)
+        self.send_queue.clear()
+
+    def connectionLost(self, reason: object) -> None:
+        self.state = self.STATE_CLOSED
+
+
+class Stage:
+    """A wire on a real transport of Twisted, with a scripted socket."""
+
+    def __init__(self, *script: Step) -> None:
+        self.socket = Socket(script)
+        self.reactor = Reactor()
+        self.protocol = Protocol()
+        server: Any = tcp.Server  # its other half is ours, in parts only
+        self.transport = server(self.socket, self.protocol, ("127.0.0.1", 1), None, 1, self.reactor)
+        self.protocol.transport = self.transport
+        self.wire = DaphneWire(self.protocol)
+        self.sent = b""
+
+    def push(self, text: str) -> None:
+        """The hub writes."""
+        frame = Frame(text)
+        self.sent += frame.wire
+        self.wire.write(frame)
+
+    def say(self, text: str) -> None:
+        """Daphne or autobahn writes: an ordinary message, a pong."""
+        data = framed(text.encode())
+        self.sent += data
+        self.protocol.sendData(data)
+
+    def drain(self) -> bytes:
+        """Let the loop turn until nobody wants to write; what the socket has."""
+        self.protocol.trigger()
+        while self.reactor.writers:
+            self.reactor.turn()
+        return bytes(self.socket.taken)
+
+
+def test_a_frame_goes_straight_to_an_idle_socket() -> None:
+    """One send, and the event loop hears nothing of it."""
+    stage = Stage()
+    stage.push("green")
+    assert stage.socket.taken == framed(b"green")
+    assert not stage.reactor.writers
+
+
+def test_the_rest_of_a_short_send_follows() -> None:
+    """What the socket did not take goes through the transport, nothing twice."""
+    stage = Stage(3)
+    stage.push("yellow")
+    assert bytes(stage.socket.taken) == stage.sent[:3]
+    assert stage.reactor.writers
+    assert stage.drain() == stage.sent
+
+
+@pytest.mark.parametrize("error", [FULL, NO_BUFFERS])
+def test_a_full_socket_gets_the_frame_later(error: OSError) -> None:
+    """EAGAIN and ENOBUFS lose nothing."""
+    stage = Stage(error, error, 2, error)
+    stage.push("red")
+    assert not stage.socket.taken
+    assert stage.drain() == stage.sent
+
+
+def test_nothing_overtakes_what_waits() -> None:
+    """With bytes left in the transport, a frame goes behind them."""
+    stage = Stage(4)
+    stage.push("first")
+    sends = stage.socket.sends
+    stage.push("second")
+    assert stage.socket.sends == sends
+    assert stage.drain() == stage.sent
+
+
+def test_nothing_overtakes_an_ordinary_send() -> None:
+    """A message or pong of Daphne's own waits in the transport for the next turn."""
+    stage = Stage()
+    stage.say("pong")
+    stage.push("green")
+    assert not stage.socket.taken
+    assert stage.drain() == stage.sent
+
+
+def test_nothing_overtakes_autobahns_queue() -> None:
+    """While autobahn holds something back, it gets the frame too."""
+    stage = Stage()
+    stage.protocol.send_queue.append(b"held")
+    stage.sent = b"held"
+    stage.push("green")
+    assert not stage.socket.taken
+    assert stage.drain() == stage.sent
+
+
+def test_the_straight_way_opens_again() -> None:
+    """Once all is written, the next frame goes to the socket at once."""
+    stage = Stage(FULL)
+    stage.push("first")
+    stage.drain()
+    stage.push("second")
+    assert bytes(stage.socket.taken) == stage.sent
+
+
+@pytest.mark.parametrize(
+    "error", [GONE, ConnectionResetError(errno.ECONNRESET, "Reset"), OSError(errno.EBADF, "Closed")]
+)
+def test_a_broken_connection_ends_quietly(error: OSError) -> None:
+    """The hub sees no error; the transport finds it and ends the connection."""
+    stage = Stage(error, error)
+    stage.push("green")
+    stage.drain()
+    assert stage.protocol.state == Protocol.STATE_CLOSED
+    stage.push("red")
+    assert not stage.socket.taken
+
+
+@pytest.mark.parametrize(("name", "value"), [("disconnecting", True), ("connected", 0)])
+def test_an_ending_transport_decides_itself(name: str, value: object) -> None:
+    """Nothing is written past a transport that is on its way out."""
+    stage = Stage()
+    setattr(stage.transport, name, value)
+    stage.push("green")
+    assert not stage.socket.sends
+
+
+def test_a_closed_socket_gets_nothing() -> None:
+    """After autobahn's close frame, no frame may follow (RFC 6455, 5.5.1)."""
+    stage = Stage()
+    stage.protocol.state = Protocol.STATE_CLOSED
+    stage.push("green")
+    assert not stage.socket.sends
+    assert not stage.reactor.writers
+
+
+def test_a_client_that_does_not_read_is_cut() -> None:
+    """Beyond the limit the connection is aborted, and nothing more is queued."""
+    stage = Stage(*[FULL] * 100)
+    megabyte = "x" * 1_000_000
+    frames = conf().socket_buffer_bytes // 1_000_000 + 1
+    for _ in range(frames):
+        stage.push(megabyte)
+    assert not stage.reactor.later
+    stage.push("one too many")
+    assert len(stage.reactor.later) == 1
+    waiting = stage.transport._tempDataLen
+    stage.push("another")
+    assert stage.transport._tempDataLen == waiting
+
+
+def test_only_plain_tcp_has_the_straight_way() -> None:
+    """TLS changes the bytes, and an unknown transport might."""
+    stage = Stage()
+    assert direct_send(stage.transport) == stage.socket.send
+    stage.transport.TLS = True
+    assert direct_send(stage.transport) is None
+    assert direct_send(unix.Server.__new__(unix.Server)) is None
+    assert direct_send(object()) is None
+
+
+steps: st.SearchStrategy[Step] = st.one_of(
+    st.integers(0, 300), st.just(ALL), st.sampled_from([FULL, NO_BUFFERS])
+)
+acts = st.sampled_from(["push", "say", "hold", "trigger", "turn"])
+
+
+@given(script=st.lists(steps, max_size=30), acted=st.lists(acts, max_size=40))
+def test_every_byte_arrives_in_order(script: Sequence[Step], acted: Sequence[str]) -> None:
+    """Pushes between ordinary sends, over a socket that takes what it likes."""
+    stage = Stage(*script)
+    for number, act in enumerate(acted):
+        if act == "push":
+            stage.push(f"<p>{number}</p>" * 20)
+        elif act == "say":
+            stage.say(f"pong {number}")
+        elif act == "hold" and not stage.protocol.send_queue:
+            held = framed(b"held")
+            stage.protocol.send_queue.append(held)
+            stage.sent += held
+        elif act == "trigger":
+            stage.protocol.trigger()
+        elif act == "turn":
+            stage.reactor.turn()
+    assert stage.drain() == stage.sent
