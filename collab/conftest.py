@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from collab.operations import documents
 
 
 @pytest.fixture(autouse=True)
-def _stage(settings: Settings, tmp_path: Path) -> Iterator[None]:
+def _stage(settings: Settings, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = tmp_path
     settings.WHITENOISE_AUTOREFRESH = True  # no collected files in tests
     settings.STORAGES = {
@@ -27,7 +27,6 @@ def _stage(settings: Settings, tmp_path: Path) -> Iterator[None]:
     }
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     cache.clear()
-    yield
 
 
 MakePerson = Callable[..., Person]

@@ -53,6 +53,11 @@ def store(upload: UploadedFile[bytes]) -> str:
     return name
 
 
+def is_stored(name: str) -> bool:
+    """Is this the name of a cover that :func:`store` has kept?"""
+    return bool(NAME.match(name)) and default_storage.exists(path_of(name))
+
+
 def path_of(name: str) -> str:
     """Where a cover lies in the media storage.
 

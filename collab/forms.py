@@ -71,6 +71,12 @@ class EditForm(DocumentForm):
 
     version = forms.IntegerField(min_value=0, max_value=2**31 - 1, widget=forms.HiddenInput)
     fence = forms.IntegerField(min_value=0, max_value=2**63 - 1, widget=forms.HiddenInput)
+    #: A cover that was uploaded with a save that came too late: it is not lost.
+    kept_cover = forms.CharField(required=False, max_length=60, widget=forms.HiddenInput)
+
+    def content(self, cover: str = "") -> Content | None:
+        kept = self.data.get("kept_cover", "")
+        return super().content(kept if covers.is_stored(kept) else cover)
 
     @classmethod
     def of(cls, document: Document, fence: int) -> EditForm:

@@ -8,11 +8,17 @@ from typing import Any
 
 from django.dispatch import receiver
 
+from . import queries
 from .live.presence import Page
 from .live.signals import heartbeat, joined, left, swept
+from .live.topics import bind
+from .models import Document
 from .operations import activity, editing, reading
-from .subjects import EDITING, READING, document_of
+from .subjects import DOCUMENTS, EDITING, READING, content, document_of, pen
 from .timings import RENEW_SECONDS
+
+# The administration deletes through the models: data binding tells the pages.
+bind(Document, lambda document: (content(document.pk), pen(document.pk), DOCUMENTS))
 
 
 @receiver(joined)
@@ -35,7 +41,10 @@ def note_read(pages: Sequence[Page], **kwargs: Any) -> None:
         if document is None:
             continue
         reading.mark_current(document, page.user_id)
-        if page.mode == EDITING and page.claim:
+        if page.mode != EDITING or not page.claim:
+            continue
+        # A page that was loaded again has the same claim, and is still here.
+        if not queries.is_connected(page.user_id, document, page.claim):
             editing.release(document, page.user_id, int(page.claim))
 
 
@@ -50,7 +59,7 @@ def keep_pens(pages: Sequence[Page], **kwargs: Any) -> None:
         return
     _renewed_at = time.monotonic()
     claims = {
-        document: int(page.claim)
+        (document, int(page.claim))
         for page in pages
         if page.mode == EDITING
         and page.claim

@@ -19,7 +19,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -31,7 +30,7 @@ from .models import Activity, Document
 from .permissions import editor_keys, member_keys, readable_keys
 from .subjects import ACTIVITY, DOCUMENTS, content, subject_of
 from .text import rendered
-from .timings import BADGE_NAMES, FACES, TOAST_GROUP_SECONDS
+from .timings import BADGE_NAMES, FACES
 
 
 def _content(key: str) -> list[str]:
@@ -147,7 +146,8 @@ def new_documents(key: str) -> Context:
 
 
 class Toasts(Feed):
-    """What the others do: one entry per event, grouped by document and person."""
+    """What the others do. Repeated events of one document by one person share a
+    slot, so that they are one toast, which says the latest."""
 
     name = "toasts"
     template = "partials/toast.html"
@@ -174,21 +174,10 @@ class Toasts(Feed):
         return Entry(
             id=activity.pk,
             slot=f"{activity.document_id}-{actor}",
-            context={"activity": activity, "earlier": self._earlier(activity)},
+            context={"activity": activity},
             seen_by=lambda user_id: user_id != actor,
             you=frozenset({activity.document.author_id}),
         )
-
-    def _earlier(self, activity: Activity) -> list[str]:
-        """What the same person did to the same document a moment before."""
-        moment = activity.at - timedelta(seconds=TOAST_GROUP_SECONDS)
-        verbs = Activity.objects.filter(
-            document=activity.document_id,
-            actor=activity.actor_id,
-            pk__lt=activity.pk,
-            at__gte=moment,
-        ).order_by("pk")
-        return [a.get_verb_display() for a in verbs if a.verb != activity.verb]
 
 
 register(Toasts())

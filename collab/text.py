@@ -8,8 +8,10 @@ because htmx acts on attributes wherever they come from.
 from __future__ import annotations
 
 import hashlib
+import html
 import re
 from difflib import SequenceMatcher
+from itertools import pairwise
 from typing import NamedTuple
 
 import nh3
@@ -25,7 +27,7 @@ TAGS = {
 }
 ATTRIBUTES = {"a": {"href", "title"}, "img": {"src", "alt", "title"}, "ol": {"start"}}
 SCHEMES = {"http", "https", "mailto"}
-#: Rendered texts are kept for this long after their last use, in seconds.
+#: Rendered texts are kept for this long, in seconds.
 CACHE_SECONDS = 24 * 3600
 #: Part of the cache key: raise it when rendering changes.
 RENDERER = "2"
@@ -92,7 +94,7 @@ def _own_images(tag: str, attribute: str, value: str) -> str | None:
     return value
 
 
-def _with_anchors(html: str) -> Rendered:
+def _with_anchors(clean: str) -> Rendered:
     """Give headings ids of our own making, so that the outline can link them."""
     outline: list[Heading] = []
     taken: set[str] = set()
@@ -105,41 +107,43 @@ def _with_anchors(html: str) -> Rendered:
         while name in taken:
             name, number = f"{base}-{number}", number + 1
         taken.add(name)
-        outline.append(Heading(int(level), _unescape(words), name))
+        outline.append(Heading(int(level), html.unescape(words), name))
         return f'<h{level} id="{name}">{inner}</h{level}>'
 
-    with_ids = re.sub(r"<h([1-6])>(.*?)</h\1>", anchor, html, flags=re.DOTALL)
+    with_ids = re.sub(r"<h([1-6])>(.*?)</h\1>", anchor, clean, flags=re.DOTALL)
     # nh3 has cleaned this, and the ids are slugs of our own.
     return Rendered(mark_safe(with_ids), outline)  # noqa: S308
-
-
-def _unescape(text: str) -> str:
-    for entity, character in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&amp;", "&")):
-        text = text.replace(entity, character)
-    return text
 
 
 def excerpt(text: str, length: int) -> str:
     """The beginning of a text as one plain line of at most ``length`` characters."""
     # A prefix is enough, and keeps this cheap for long texts.
-    html = _markdown.render(text[: length * 20])
+    start = _markdown.render(text[: length * 20])
     # Marks within a paragraph ("**bread**.") leave no gap; list items and cells do.
-    paragraphs = re.findall(r"<p>(.*?)</p>", html, flags=re.DOTALL)
+    paragraphs = re.findall(r"<p>(.*?)</p>", start, flags=re.DOTALL)
     inline = [re.sub(r"<[^>]*>", "", paragraph) for paragraph in paragraphs]
-    plain = _unescape(" ".join(inline or [re.sub(r"<[^>]*>", " ", html)]))
+    plain = html.unescape(" ".join(inline or [re.sub(r"<[^>]*>", " ", start)]))
     plain = " ".join(plain.split())
     return plain if len(plain) <= length else plain[: length - 1].rstrip() + "…"
 
 
 def title_and_body(text: str) -> tuple[str, str]:
-    """Split a Markdown file into its first heading and the rest.
+    """Split a Markdown file into its first heading, as plain words, and the rest.
 
-    Returns an empty title when the file has no heading.
+    A heading that stands at the top moves into the title; one further down also
+    stays where it is. The title is empty when there is no heading.
     """
-    for match in re.finditer(r"^#\s+(.+?)\s*#*\s*$", text, flags=re.MULTILINE):
-        if not text[: match.start()].strip():
-            return match.group(1).strip(), text[match.end() :].lstrip("\n")
-        return match.group(1).strip(), text
+    tokens = _markdown.parse(text)
+    for token, content in pairwise(tokens):
+        if token.type == "heading_open" and token.tag == "h1" and token.map:
+            plain = "".join(
+                child.content for child in content.children or () if child.type != "image"
+            )
+            lines = text.split("\n")
+            first, after = token.map
+            is_at_top = not "".join(lines[:first]).strip()
+            body = "\n".join(lines[after:]).lstrip("\n") if is_at_top else text
+            return " ".join(plain.split()), body
     return "", text
 
 

@@ -10,8 +10,6 @@ from django.conf import settings
 LEASE_SECONDS: float = getattr(settings, "LEASE_SECONDS", 30.0)
 #: The server renews the leases of connected pages this often.
 RENEW_SECONDS: float = getattr(settings, "RENEW_SECONDS", 10.0)
-#: Events of one document by one person within this time are one toast.
-TOAST_GROUP_SECONDS: float = getattr(settings, "TOAST_GROUP_SECONDS", 30.0)
 #: A person who comes back to a document within this time has not "opened" it anew.
 REOPEN_SECONDS: float = getattr(settings, "REOPEN_SECONDS", 300.0)
 

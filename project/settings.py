@@ -38,8 +38,8 @@ def _secret_key() -> str:
         )
     kept = DATA_DIR / "secret_key"
     if not kept.exists():
+        kept.touch(0o600)
         kept.write_text(secrets.token_urlsafe(50))
-        kept.chmod(0o600)
     return kept.read_text()
 
 
@@ -128,6 +128,7 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
     # IMMEDIATE: a transaction that reads and then writes must not find the
     # database locked in between. WAL: readers never wait for the writer.
     _database["OPTIONS"] = {
+        **_database.get("OPTIONS", {}),
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
@@ -135,6 +136,7 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
     _database["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
 else:
     _database["OPTIONS"] = {
+        **_database.get("OPTIONS", {}),  # such as sslmode, from the URL
         "pool": {"min_size": 2, "max_size": env.int("DATABASE_POOL", default=16), "timeout": 10},
         # Nothing here needs long; a stuck query must not hold a thread.
         "options": "-c statement_timeout=15000",
@@ -143,7 +145,6 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.str("REDIS_URL", default="")
 CHANNEL_LAYERS: dict[str, Any]
-CACHES: dict[str, Any]
 if REDIS_URL:
     CHANNEL_LAYERS = {
         "default": {
@@ -158,16 +159,17 @@ if REDIS_URL:
             },
         }
     }
-    CACHES = {
-        "default": {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
-            "LOCATION": REDIS_URL,
-            "KEY_PREFIX": env.str("REDIS_PREFIX", default="collab"),
-        }
-    }
 else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+#: Rendered texts. In the process's memory, so that pages go on without Redis; they
+#: are keyed by their content, so processes cannot disagree.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 1000},
+    }
+}
 
 MEDIA_ROOT = DATA_DIR / "media"
 MEDIA_URL = "/covers/"

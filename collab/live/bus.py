@@ -52,6 +52,12 @@ class Outbox:
         self.sequence = 0
         self.topics: set[str] = set()
 
+    def take(self) -> set[str]:
+        """Take out what is to be said now. What is announced from here on, even
+        the same topic again, is for the next message."""
+        topics, self.topics = self.topics, set()
+        return topics
+
     def message(self, topics: Iterable[str]) -> dict[str, Any]:
         """The next message. Call :meth:`sent` when the layer has taken it."""
         return {
@@ -117,19 +123,18 @@ class Bus:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), conf().bus_ping_seconds)
             self._wake.clear()
-            topics = set(self._outbox.topics)
+            topics = self._outbox.take()
             layer = get_channel_layer()
             assert layer is not None, "CHANNEL_LAYERS has no default layer"
             try:
                 await layer.group_send(GROUP, self._outbox.message(topics))
             except Exception as error:  # the layer's own errors vary by backend
                 logger.warning("live: the channel layer takes no messages: %s", error)
+                self._outbox.topics |= topics
                 await asyncio.sleep(RETRY_SECONDS)
-                continue
-            self._outbox.sent()
-            self._outbox.topics -= topics
-            if self._outbox.topics:
                 self._wake.set()
+            else:
+                self._outbox.sent()
 
     async def listen(self) -> None:
         """Receive for ever. Ends only by an error; the caller starts it again."""
@@ -178,7 +183,8 @@ class Relay:
         self._outbox = Outbox()
         self._condition = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._pid = 0
+        self._pid = os.getpid()
+        self._sending = False
 
     def announce(self, topics: Iterable[str]) -> None:
         """Tell every process that ``topics`` changed. From any thread."""
@@ -188,17 +194,14 @@ class Relay:
             self._condition.notify()
 
     def _start(self) -> None:
-        if self._thread is None or self._pid != os.getpid():  # a fork has no threads
-            self._pid = os.getpid()
-            self._outbox = self._outbox if self._thread is None else self._after_fork()
+        if self._pid != os.getpid():  # a fork has no threads, and counts for itself
+            self._pid, self._thread = os.getpid(), None
+            topics, self._outbox = self._outbox.topics, Outbox()
+            self._outbox.topics = topics
+        if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="live-relay", daemon=True)
             self._thread.start()
             atexit.register(self.flush)
-
-    def _after_fork(self) -> Outbox:
-        fresh = Outbox()
-        fresh.topics = self._outbox.topics
-        return fresh
 
     def _run(self) -> None:
         while True:
@@ -209,24 +212,35 @@ class Relay:
                 self._condition.wait_for(
                     lambda: self._outbox.topics, conf().bus_ping_seconds if spoken else None
                 )
-                topics = set(self._outbox.topics)
-            layer = get_channel_layer()
-            assert layer is not None, "CHANNEL_LAYERS has no default layer"
-            try:
-                async_to_sync(layer.group_send)(GROUP, self._outbox.message(topics))
-            except Exception as error:  # the layer's own errors vary by backend
-                logger.warning("live: the channel layer takes no messages: %s", error)
-                time.sleep(RETRY_SECONDS)
-                continue
+                topics = self._outbox.take()
+                self._sending = True
+            sent = self._send(topics)
             with self._condition:
-                self._outbox.sent()
-                self._outbox.topics -= topics
+                self._sending = False
+                if sent:
+                    self._outbox.sent()
+                else:
+                    self._outbox.topics |= topics
                 self._condition.notify_all()
+            if not sent:
+                time.sleep(RETRY_SECONDS)
+
+    def _send(self, topics: set[str]) -> bool:
+        layer = get_channel_layer()
+        assert layer is not None, "CHANNEL_LAYERS has no default layer"
+        try:
+            async_to_sync(layer.group_send)(GROUP, self._outbox.message(topics))
+        except Exception as error:  # the layer's own errors vary by backend
+            logger.warning("live: the channel layer takes no messages: %s", error)
+            return False
+        return True
 
     def flush(self) -> None:
         """Wait, for a short while, until all is said. At the process's end."""
         with self._condition:
-            self._condition.wait_for(lambda: not self._outbox.topics, FAREWELL_SECONDS)
+            self._condition.wait_for(
+                lambda: not (self._outbox.topics or self._sending), FAREWELL_SECONDS
+            )
 
 
 _local: Bus | None = None

@@ -6,10 +6,12 @@ page it is, and which version of each region it has. Anything else is refused.
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from http.cookies import CookieError, SimpleCookie
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
 MALFORMED = 4400
+#: "id:mark": the mark is an ETag (hexadecimal) or the number of a feed's entry.
+MARK = re.compile(r"[\w-]{1,100}:[\w]{0,18}")
 
 
 class Malformed(ValueError):
@@ -51,6 +55,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         receive: Callable[[], Awaitable[dict[str, Any]]],
         send: Callable[[dict[str, Any]], Awaitable[None]],
     ) -> None:
+        self.task = cast("asyncio.Task[None]", asyncio.current_task())
         try:
             await super().__call__(scope, receive, send)
         finally:
@@ -98,6 +103,9 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
             regions=tuple(i for i in token.regions if i in allowed),
         )
         self.process.hub.join(self.socket, marks)
+        lost = [i for i in token.regions if i not in allowed]
+        if lost and not self.process.take_away(self.socket, lost):
+            return
         if previous is None or previous.page != token.page:
             self.serial = self.process.presence.join(token.page)
         if previous is not None:
@@ -107,7 +115,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
 
     def _cut(self) -> None:
         """The client does not read: end the application, and so the socket."""
-        self._forget()
+        self.task.cancel()
 
     def _forget(self) -> None:
         if isinstance(self.wire, QueueWire):
@@ -144,7 +152,7 @@ def read_resume(text: str | None) -> tuple[pages.Token, dict[str, str]]:
     marks = [marks] if isinstance(marks, str) else marks
     if not isinstance(page, str) or not isinstance(marks, list):
         raise Malformed("fields of the wrong kind")
-    if not all(isinstance(mark, str) and ":" in mark for mark in marks):
+    if not all(isinstance(mark, str) and MARK.fullmatch(mark) for mark in marks):
         raise Malformed("marks of the wrong form")
     token = pages.Token.read(page)
     try:

@@ -8,6 +8,9 @@ small pool of threads serves the engine, and nothing else waits for it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
@@ -20,7 +23,37 @@ from .conf import conf
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_pool: ThreadPoolExecutor | None = None
+#: How long the last jobs may take when the pool is closed, in seconds.
+CLOSING_SECONDS = 5.0
+
+
+class _Pool(ThreadPoolExecutor):
+    """A thread pool that can close what each of its threads has opened."""
+
+    def __init__(self) -> None:
+        self._started = itertools.count()
+        super().__init__(
+            conf().threads, thread_name_prefix="live", initializer=lambda: next(self._started)
+        )
+
+    def close_connections(self) -> None:
+        """Close the database connections of every thread."""
+        threads = next(self._started)
+        # A connection belongs to its thread. The barrier keeps each thread busy
+        # until all are: so each gets exactly one of these jobs.
+        barrier = threading.Barrier(threads) if threads else None
+
+        def close() -> None:
+            assert barrier is not None
+            with contextlib.suppress(threading.BrokenBarrierError):
+                barrier.wait(CLOSING_SECONDS)
+            connections.close_all()
+
+        for job in [self.submit(close) for _ in range(threads)]:
+            job.result()
+
+
+_pool: _Pool | None = None
 
 
 async def run(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -31,7 +64,7 @@ async def run(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """
     global _pool
     if _pool is None:
-        _pool = ThreadPoolExecutor(conf().threads, thread_name_prefix="live")
+        _pool = _Pool()
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(_pool, lambda: _call(function, *args, **kwargs))
 
@@ -51,8 +84,5 @@ def shutdown() -> None:
     pool, _pool = _pool, None
     if pool is None:
         return
-    # One job per thread: each closes the connections of the thread it runs in.
-    jobs = [pool.submit(connections.close_all) for _ in range(conf().threads)]
-    for job in jobs:
-        job.result()
+    pool.close_connections()
     pool.shutdown(wait=True)

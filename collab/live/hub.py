@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.utils.html import format_html
@@ -107,7 +107,39 @@ class FeedWatch:
 AnyWatch = Watch | FeedWatch
 #: For one language: the shared rendering, and those for one person each.
 Variants = tuple[Rendering, dict[int, Rendering]]
-Outbox = dict[Socket, list[str]]
+
+
+class Batch:
+    """Fragments that travel together. Sockets that get the same share the object,
+    and so its frames; a fan-out allocates nothing per socket."""
+
+    __slots__ = ("fragments", "frames", "longer")
+
+    def __init__(self, fragments: tuple[str, ...] = ()) -> None:
+        self.fragments = fragments
+        #: By fragment, the batch that has it at its end.
+        self.longer: dict[str, Batch] = {}
+        #: The fragments on the wire, made at the first delivery.
+        self.frames: Sequence[Frame] = ()
+
+    def plus(self, fragment: str) -> Batch:
+        """The one batch that has ``fragment`` after these."""
+        return self.longer.setdefault(fragment, Batch((*self.fragments, fragment)))
+
+
+class Outbox:
+    """What each socket gets in one flush, in the order it was put."""
+
+    def __init__(self) -> None:
+        self.batches: dict[Socket, Batch] = {}
+        self._empty = Batch()
+
+    def put(self, fragment: str, sockets: Iterable[Socket]) -> None:
+        """Send ``fragment`` to each of ``sockets``, after what they get already."""
+        batches, empty = self.batches, self._empty
+        for socket in sockets:
+            batch = batches.get(socket, empty)
+            batches[socket] = batch.longer.get(fragment) or batch.plus(fragment)
 
 
 class Hub:
@@ -155,6 +187,16 @@ class Hub:
                 if not watch.sockets:
                     self._unwatch(identifier, watch)
 
+    def drop(self, socket: Socket, lost: Collection[str]) -> None:
+        """Take regions away from a page whose person may not see them any more."""
+        for identifier in lost:
+            if watch := self._watches.get(identifier):
+                watch.discard(socket)
+                if not watch.sockets:
+                    self._unwatch(identifier, watch)
+        socket.regions = tuple(i for i in socket.regions if i not in lost)
+        socket.wire.write(Frame("".join(replaced(i, regions.GONE) for i in lost)))
+
     # Events, called in the event loop.
 
     def changed(self, topics: Iterable[str]) -> None:
@@ -192,7 +234,7 @@ class Hub:
             _, slow = await asyncio.wait(started, timeout=conf().region_wait_seconds)
             for job in slow:
                 job.add_done_callback(lambda _: self._wake.set())
-        outbox: Outbox = {}
+        outbox = Outbox()
         done = [job for job in self._jobs if job.done()]
         for job in done:
             name = self._jobs.pop(job)
@@ -275,11 +317,14 @@ class Hub:
         else:
             receivers = showing
         identifier = regions.region_id(watch.region.name, watch.key)
+        if not own and not watch.marks:  # the same news for everybody
+            outbox.put(replaced(identifier, shared), receivers)
+            return
         fragments = {r.etag: replaced(identifier, r) for r in (shared, *own.values())}
         for socket in receivers:
             rendering = own.get(socket.page.user_id, shared)
             if watch.marks.pop(socket, before) != rendering.etag:
-                outbox.setdefault(socket, []).append(fragments[rendering.etag])
+                outbox.put(fragments[rendering.etag], [socket])
             if rendering is not shared:
                 watch.marks[socket] = rendering.etag
 
@@ -296,26 +341,23 @@ class Hub:
             missed = [e for e in entries if e.id > cursor and e.seen_by(user)]
             if not missed:
                 continue
-            fragments = outbox.setdefault(socket, [])
             shown = latest_of_slots(missed)[-conf().feed_replay :]
             if len(missed) > conf().feed_replay:
                 more = watch.region.render_missed(len(missed) - conf().feed_replay, socket.language)
-                fragments.append(appended(watch.region.name, more))
+                outbox.put(appended(watch.region.name, more), [socket])
             for entry in shown:
                 variant = (entry.id, socket.language, user if user in entry.you else None)
                 if variant not in cache:
                     html = watch.region.render(entry, *variant[1:])
                     cache[variant] = replaced_entry(watch.region, entry, html)
-                fragments.append(cache[variant])
-            fragments.append(moved_mark(watch.region.name, head))
+                outbox.put(cache[variant], [socket])
+            outbox.put(moved_mark(watch.region.name, head), [socket])
 
     async def _deliver(self, outbox: Outbox) -> None:
-        frames: dict[tuple[str, ...], list[Frame]] = {}
-        for number, (socket, fragments) in enumerate(outbox.items(), 1):
-            batch = tuple(fragments)
-            if batch not in frames:
-                frames[batch] = joined(batch)
-            for frame in frames[batch]:
+        for number, (socket, batch) in enumerate(outbox.batches.items(), 1):
+            if not batch.frames:
+                batch.frames = joined(batch.fragments)
+            for frame in batch.frames:
                 socket.wire.write(frame)
             if number % CHUNK == 0:
                 await asyncio.sleep(0)

@@ -114,6 +114,7 @@ class LivePage:
         identifier = regions.region_id(name, key)
         language = get_language() or ""
         if isinstance(region, regions.Feed):
+            regions.parse_id(identifier)  # refuses a key
             if key not in region.allow(self.user, [key]):
                 return ""
             inner = regions.mark_input(identifier, str(region.head()))

@@ -56,6 +56,14 @@ class Batch:
     leaves: list[int] = field(default_factory=list)
     moves: list[int] = field(default_factory=list)
 
+    def then(self, later: Batch) -> Batch:
+        """This batch and a later one, as one."""
+        return Batch(
+            {**self.joins, **later.joins},
+            [*self.leaves, *later.leaves],
+            [*self.moves, *later.moves],
+        )
+
     def __bool__(self) -> bool:
         return bool(self.joins or self.leaves or self.moves)
 
@@ -113,15 +121,22 @@ class Presence:
 
     async def flush(self) -> None:
         """Write what waits now."""
-        batch, self._batch = self._batch, Batch()
-        if not batch or self._node is None:
+        if not self._batch or self._node is None:
             return
+        batch, self._batch = self._batch, Batch()
         try:
             await db.run(_write, self._node, batch)
         except IntegrityError:
-            # The node's row is gone: this process was silent for too long and
-            # was swept. The next heartbeat enters it again, with all its pages.
+            # A row that is referred to is gone. If it is this process's (it was
+            # silent for too long, and was swept), the heartbeat enters it again
+            # with all its pages; if it is a person's, only that join is lost.
             await self.beat()
+            await db.run(_write_one_by_one, self._node, batch)
+        except Exception:
+            # Nothing is forgotten while the database is away.
+            self._batch = batch.then(self._batch)
+            self._wake.set()
+            raise
 
     async def beat(self) -> None:
         """Prove that this process lives; come back if it was taken for dead."""
@@ -146,9 +161,9 @@ class Presence:
 
 def _register() -> Node:
     host, pid = socket.gethostname(), os.getpid()
-    for other in Node.objects.filter(host=host):
-        if other.pid == pid or not _is_running(other.pid):
-            _bury([other.pk])
+    mine = Node.objects.filter(host=host)
+    predecessors = [node.pk for node in mine if node.pid == pid or not _is_running(node.pid)]
+    _say_gone(_bury(predecessors))
     if bus.is_in_memory() and (living := Node.objects.live().first()):
         raise ImproperlyConfigured(
             f"Another server process ({living}) uses this database, and the in-memory channel "
@@ -202,6 +217,15 @@ def _write(node: Node, batch: Batch) -> None:
     _tell(signals.left, pages=gone)
 
 
+def _write_one_by_one(node: Node, batch: Batch) -> None:
+    for page_id, joined in batch.joins.items():
+        try:
+            _write(node, Batch(joins={page_id: joined}))
+        except IntegrityError:
+            logger.info("live: a page of a person who is no more was left out")
+    _write(node, Batch(leaves=batch.leaves, moves=batch.moves))
+
+
 def sweep() -> None:
     """Remove pages whose grace is over and processes that are overdue.
 
@@ -213,11 +237,14 @@ def sweep() -> None:
         Connection.objects.gone().filter(pk__in=[row.pk for row in over]).delete()
     gone = [_page(row) for row in over]
     dead = list(Node.objects.overdue().values_list("pk", flat=True))
-    gone += _bury(dead)
-    if gone:
-        changed(*_topics(gone))
-        _tell(signals.left, pages=gone)
+    _say_gone([*gone, *_bury(dead)])
     _tell(signals.swept)
+
+
+def _say_gone(pages: Sequence[Page]) -> None:
+    if pages:
+        changed(*_topics(pages))
+        _tell(signals.left, pages=pages)
 
 
 def _bury(nodes: Sequence[int]) -> list[Page]:

@@ -9,20 +9,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 
 from . import bus, db
 from .conf import conf
 from .hub import Hub, Socket
 from .pages import permitted
-from .presence import Presence
+from .presence import Presence, topic
+from .regions import topics_of
 from .sessions import PERSON, person_of
 
 logger = logging.getLogger(__name__)
 
 SIGNED_OUT = 4401
 FORBIDDEN = 4403
-RESTARTING = 4012
 
 #: A task that died is started again after this long.
 RESTART_SECONDS = 0.5
@@ -71,9 +71,9 @@ class Process:
 
     def _changed(self, topics: Iterable[str]) -> None:
         self.hub.changed(topics)
-        for topic in topics:
-            if topic.startswith(PERSON):
-                user_id = int(topic.removeprefix(PERSON))
+        for name in topics:
+            if name.startswith(PERSON):
+                user_id = int(name.removeprefix(PERSON))
                 for socket in list(self.hub.by_user.get(user_id, ())):
                     self._spawn(self.check(socket))
 
@@ -87,8 +87,24 @@ class Process:
         user = await db.run(person_of, socket.session_key)
         if user is None or user.pk != socket.page.user_id:
             self._cut(socket, SIGNED_OUT)
-        elif set(socket.regions) - await db.run(permitted, user, socket.regions):
+        elif lost := set(socket.regions) - await db.run(permitted, user, socket.regions):
+            self.take_away(socket, lost)
+
+    def take_away(self, socket: Socket, lost: Collection[str]) -> bool:
+        """A page shows what its person may not see (any more): those regions go.
+
+        If one of them is about the page's own subject, the page has no reason to
+        stay: the socket is cut, and the page says why.
+
+        Returns:
+            Whether the page stays.
+        """
+        own_topic = topic(socket.page.subject)
+        if socket.page.subject and any(own_topic in topics_of(region) for region in lost):
             self._cut(socket, FORBIDDEN)
+            return False
+        self.hub.drop(socket, lost)
+        return True
 
     def _cut(self, socket: Socket, code: int) -> None:
         self.hub.leave(socket)  # nothing more is sent, whatever the client does

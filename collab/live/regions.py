@@ -265,9 +265,17 @@ def parse_id(identifier: str) -> tuple[str, str]:
         UnknownRegion: the text is no id of a registered region.
     """
     name, _, key = identifier.partition("-")
-    if name not in _registry or not KEY.match(key):
+    # There is one of each feed, so a feed has no key.
+    is_known = name in _registry and not (key and isinstance(_registry[name], Feed))
+    if not is_known or not KEY.match(key):
         raise UnknownRegion(f"{identifier[:100]!r} is not the id of a live region.")
     return name, key
+
+
+def topics_of(identifier: str) -> Sequence[str]:
+    """What dirties the region with this id."""
+    name, key = parse_id(identifier)
+    return get(name).topics_for(key)
 
 
 def key_of(target: object) -> str:

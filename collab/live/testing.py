@@ -147,7 +147,7 @@ def connect(
 async def signed_in(user: AbstractBaseUser) -> AsyncClient:
     """A client with a session of ``user``."""
     client = AsyncClient(headers={"host": "127.0.0.1"})
-    await sync_to_async(client.force_login)(user)
+    await sync_to_async(client.force_login)(user)  # type: ignore[arg-type]  # any user model
     return client
 
 
@@ -168,7 +168,7 @@ async def visit(user: AbstractBaseUser, url: str) -> AsyncIterator[LivePage]:
 def announced() -> Iterator[set[str]]:
     """Collect the topics announced meanwhile, instead of publishing them."""
     topics: set[str] = set()
-    with patch.object(bus, "announce", lambda new: topics.update(new)):
+    with patch.object(bus, "announce", topics.update):
         yield topics
 
 

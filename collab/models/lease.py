@@ -10,7 +10,7 @@ database's clock is the only clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from datetime import timedelta
 from itertools import islice
 from typing import Any, Self
@@ -73,14 +73,15 @@ class LeaseQuerySet(models.QuerySet["Any"]):
             rows.update(holder=person_id, fence=F("fence") + 1, held_at=Now(), expires_at=_expiry())
         )
 
-    def renew(self, claims: Mapping[int, int]) -> int:
+    def renew(self, claims: Collection[tuple[int, int]]) -> int:
         """Give the holders of these more time, in batches.
 
         Args:
-            claims: fences by row. A row whose fence has moved on is left alone.
+            claims: pairs of row and fence. Where the fence has moved on, the row
+                is left alone; a stale claim beside the present one does no harm.
         """
         renewed = 0
-        for batch in batched(claims.items(), RENEW_BATCH):
+        for batch in batched(claims, RENEW_BATCH):
             matching = Q()
             for pk, fence in batch:
                 matching |= Q(pk=pk, fence=fence)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from ..errors import StaleSave
@@ -48,8 +48,8 @@ def create(author_id: int, new: Content) -> Document:
 def save(pk: int, person_id: int, new: Content, *, fence: int, version: int) -> int:
     """Publish a new version, if nobody else has written since.
 
-    One conditional UPDATE on id, version and fence decides. An expired lease
-    that nobody has taken since does no harm: its fence still stands.
+    One conditional UPDATE on id, version, fence and holder decides. A lease that
+    has ended, and that nobody has taken since, does no harm: its fence stands.
 
     Args:
         pk: the document.
@@ -66,7 +66,8 @@ def save(pk: int, person_id: int, new: Content, *, fence: int, version: int) -> 
     """
     text = normalise(new.text)
     before = Document.objects.filter(pk=pk).values_list("text", flat=True).first()
-    saved = Document.objects.filter(pk=pk, version=version, fence=fence).update(
+    unhindered = Q(holder=person_id) | Q(holder__isnull=True)
+    saved = Document.objects.filter(unhindered, pk=pk, version=version, fence=fence).update(
         title=new.title,
         text=text,
         excerpt=excerpt(text, EXCERPT_CHARACTERS),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 
 from django.db import transaction
 
@@ -46,8 +46,8 @@ def release(pk: int, person_id: int, fence: int) -> None:
         _announce(pk)
 
 
-def renew(claims: Mapping[int, int]) -> None:
-    """Keep the pens of connected pages: fences by document."""
+def renew(claims: Collection[tuple[int, int]]) -> None:
+    """Keep the pens of connected pages: pairs of document and fence."""
     Document.objects.renew(claims)
 
 

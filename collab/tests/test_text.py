@@ -115,6 +115,8 @@ def test_an_excerpt_is_one_plain_line() -> None:
         ("# T\n\nBody", "T", "Body"),
         ("\n# T #\nBody", "T", "Body"),
         ("No heading", "", "No heading"),
+        ("# *Fine* `code` & [a link](/x)\n\nBody", "Fine code & a link", "Body"),
+        ("```\n# a comment\n```\n", "", "```\n# a comment\n```\n"),
         ("Intro\n\n# T\n\nBody", "T", "Intro\n\n# T\n\nBody"),
     ],
 )

@@ -135,10 +135,11 @@ def test_a_name_with_markup_is_text(as_leela: Client, leela: Person, document: D
 def test_the_dashboard_shows_and_finds(as_leela: Client, fry: Person, document: Document) -> None:
     """Search in title and text, all words; filters; sort."""
     documents.create(fry.pk, Content(title="Zebra", text="Black and white"))
-    rows = lambda query: re.findall(  # noqa: E731
-        r'data-testid="document-row" data-document="(\d+)"',
-        as_leela.get(f"/{query}").content.decode(),
-    )
+
+    def rows(query: str) -> list[str]:
+        page = as_leela.get(f"/{query}").content.decode()
+        return re.findall(r'data-testid="document-row" data-document="(\d+)"', page)
+
     assert len(rows("")) == 2
     assert rows("?q=annual") == [str(document.pk)]
     assert rows("?q=white+zebra") != []
@@ -418,6 +419,30 @@ def test_a_late_save_shows_both_texts(as_leela: Client, as_fry: Client, document
     assert as_leela.post(url, decided).status_code == 302
     document.refresh_from_db()
     assert (document.text, document.version) == ("Leela's and Fry's words", 3)
+
+
+def test_a_cover_survives_a_conflict(as_leela: Client, document: Document) -> None:
+    """The picture of a late save is kept for the decision."""
+    url, form = opened(as_leela, document)
+    Document.objects.update(version=2)
+    late = {**form, "title": "T", "text": "x", "cover": picture(30, 20)}
+    page = as_leela.post(url, late).content.decode()
+    kept = re.search(r'name="kept_cover" value="([^"]+)"', page)
+    assert kept
+    decided = {"fence": "1", "version": "2", "decided": "1", "title": "T", "text": "x"}
+    as_leela.post(url, {**decided, "kept_cover": "../../secret_key"})
+    document.refresh_from_db()
+    assert document.cover == ""
+    as_leela.post(url, {**decided, "version": "3", "fence": "2", "kept_cover": kept[1]})
+    document.refresh_from_db()
+    assert document.cover == kept[1]
+
+
+def test_asking_for_the_head_takes_no_pen(as_leela: Client, document: Document) -> None:
+    """HEAD is a question."""
+    assert as_leela.head(f"/documents/{document.pk}/edit/").status_code == 204
+    document.refresh_from_db()
+    assert document.holder is None
 
 
 def test_deciding_while_another_writes_is_a_conflict_again(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from django.core.paginator import Paginator
 from django.db.models import Count, Max
 from django.http import HttpResponse
@@ -10,6 +12,7 @@ from django.utils.functional import cached_property
 from django.views.decorators.http import require_safe
 
 from .. import queries
+from ..models.lease import LeaseQuerySet
 from ..permissions import readable
 from ..timings import PAGE_SIZE
 from .requests import PersonRequest
@@ -22,7 +25,8 @@ class DocumentPaginator(Paginator):  # type: ignore[type-arg]
 
     @cached_property
     def count(self) -> int:
-        found = self.object_list.aggregate(count=Count("pk"), newest=Max("pk"))  # type: ignore[union-attr]
+        documents = cast("LeaseQuerySet", self.object_list)
+        found = documents.aggregate(count=Count("pk"), newest=Max("pk"))
         self.newest = found["newest"] or 0
         return int(found["count"])
 

@@ -33,8 +33,8 @@ def edit(request: PersonRequest, pk: int) -> HttpResponse:
     own_fence = int(shown) if shown.isdecimal() and len(shown) < 19 else None
     if own_fence is not None and _holds(request, document, own_fence):
         return _editor(request, document, EditForm.of(document, own_fence), own_fence)
-    if request.headers.get("Sec-Purpose", "").startswith("prefetch"):
-        return HttpResponse(status=204)  # a browser's guess takes no pen
+    if request.method == "HEAD" or request.headers.get("Sec-Purpose", "").startswith("prefetch"):
+        return HttpResponse(status=204)  # a question or a browser's guess takes no pen
     fence = editing.take(pk, request.user.pk) or _bring(request, document)
     if fence is not None:
         return _to_editor(pk, fence)
@@ -60,7 +60,7 @@ def _holds(request: PersonRequest, document: Document, fence: int) -> bool:
     """A reload (or the redirect after taking) shows the fence it already has."""
     if document.holder != request.user or document.fence != fence:
         return False
-    editing.renew({document.pk: fence})
+    editing.renew([(document.pk, fence)])
     return True
 
 
@@ -116,7 +116,8 @@ def _save(request: PersonRequest, document: Document) -> HttpResponse:
                 document.pk, request.user.pk, content, fence=fence, version=version
             )
         except StaleSave as error:
-            return _conflict(request, document, form, message=str(error))
+            new_cover = content.cover if content.cover != document.cover else ""
+            return _conflict(request, document, form, message=str(error), cover=new_cover)
     if done:
         editing.release(document.pk, request.user.pk, fence)
         return redirect("document", document.pk)
@@ -134,6 +135,7 @@ def _conflict(
     form: EditForm,
     *,
     message: str = "",
+    cover: str = "",
     status: int = 409,
 ) -> HttpResponse:
     """Both texts, whole: nothing that was typed is dropped."""
@@ -142,6 +144,7 @@ def _conflict(
         "document": document,
         "form": form,
         "message": message,
+        "kept_cover": cover,
         "yours": {"title": request.POST.get("title", ""), "text": request.POST.get("text", "")},
         "subject": subject_of(document.pk),
         "mode": READING,

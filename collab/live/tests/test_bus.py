@@ -121,6 +121,30 @@ async def test_what_could_not_be_sent_is_sent_later(
     await stopped(jobs)
 
 
+async def test_what_is_announced_again_while_it_is_sent_is_sent_again(
+    layer: Flaky, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second event may be of a later state: it must not be swallowed."""
+    sent: list[list[str]] = []
+    gate = asyncio.Event()
+
+    async def slowly(group: str, message: dict[str, Any]) -> None:
+        sent.append(message["topics"])
+        await gate.wait()
+
+    monkeypatch.setattr(layer, "group_send", slowly)
+    heard = Heard()
+    one, jobs = await started(heard)
+    one.announce(["a"])
+    await until(lambda: sent)
+    one.announce(["a"])
+    await asyncio.sleep(0.01)
+    gate.set()
+    await until(lambda: len(sent) == 2)
+    assert sent == [["a"], ["a"]]
+    await stopped(jobs)
+
+
 async def test_a_swallowed_message_is_noticed_by_the_next(layer: Flaky) -> None:
     """A hole in the numbers makes everything dirty."""
     heard = Heard()
@@ -149,14 +173,16 @@ async def test_pings_that_stay_out_mean_a_gap(layer: Flaky, settings: Settings) 
     await stopped(jobs)
 
 
-def test_a_relay_sends_from_a_process_without_a_loop(layer: Flaky) -> None:
+def test_a_relay_sends_from_a_process_without_a_loop(
+    layer: Flaky, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A WSGI worker's announcement leaves by a thread of its own."""
     sent: list[list[str]] = []
 
     async def group_send(group: str, message: dict[str, Any]) -> None:
         sent.append(message["topics"])
 
-    layer.group_send = group_send
+    monkeypatch.setattr(layer, "group_send", group_send)
     relay = Relay()
     relay.announce(["a"])
     relay.flush()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import pytest
 import pytest_asyncio
@@ -100,7 +100,7 @@ def board() -> Board:
 
 
 @pytest.fixture
-def registry(board: Board, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def registry(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     log = Log()
     log.rows.clear()
     monkeypatch.setattr(
@@ -108,7 +108,7 @@ def registry(board: Board, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "_registry",
         {"note": note_region(board), "other": note_region(Board(), "other"), "log": log},
     )
-    yield
+    return
 
 
 @pytest_asyncio.fixture
@@ -298,7 +298,7 @@ async def test_who_left_is_sent_nothing_and_leaves_nothing_behind(hub: Hub, boar
     hub.changed(["note:1"])
     await hub.flush()
     assert len(wire.frames) == 1
-    assert not (hub.sockets or hub.by_user or hub._watches or hub._topics)
+    assert not any([hub.sockets, hub.by_user, hub._watches, hub._topics])
 
 
 async def test_a_feed_appends_what_came_and_never_repeats(hub: Hub) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError
 from django.db.models.functions import Now
 from pytest_django import Settings
 
@@ -149,6 +150,40 @@ async def test_a_join_of_a_swept_process_is_not_lost(leela: Person) -> None:
     here.join(Page("a", leela.pk))
     await here.flush()
     assert await alive() == {"a"}
+    db.shutdown()
+
+
+async def test_nothing_is_forgotten_while_the_database_is_away(
+    leela: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Joins and leaves of a failed batch are written with the next."""
+    here = await running()
+    first = here.join(Page("a", leela.pk))
+    await here.flush()
+
+    def fail(*args: object) -> None:
+        raise OperationalError("away on purpose")
+
+    here.leave(first)
+    here.join(Page("b", leela.pk))
+    with monkeypatch.context() as broken:
+        broken.setattr("collab.live.presence._write", fail)
+        with pytest.raises(OperationalError):
+            await here.flush()
+    here.join(Page("c", leela.pk))
+    await here.flush()
+    await age(seconds=60)
+    assert await alive() == {"b", "c"}
+    db.shutdown()
+
+
+async def test_a_person_who_is_no_more_does_not_hinder_the_others(leela: Person) -> None:
+    """A join of a deleted account is left out; the rest of its batch is written."""
+    here = await running()
+    here.join(Page("a", 4711))
+    here.join(Page("b", leela.pk))
+    await here.flush()
+    assert await alive() == {"b"}
     db.shutdown()
 
 

@@ -1,0 +1,184 @@
+"""Every live region: push equals reload, and outsiders receive nothing.
+
+Both tables are checked against the registry, so a new region without a row here
+fails the suite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from collab.live import regions
+from collab.live.pages import live_page, permitted
+from collab.live.process import Process
+from collab.live.regions import Feed, Region
+from collab.live.testing import LivePage, visit
+from collab.models import Document, Person
+from collab.operations import documents, editing, people
+from collab.operations.documents import Content
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Act = Callable[[Document, Person], Awaitable[None]]
+
+take = sync_to_async(editing.take)
+
+
+async def edits(document: Document, fry: Person) -> None:
+    assert await take(document.pk, fry.pk)
+
+
+async def saves(document: Document, fry: Person) -> None:
+    fence = await take(document.pk, fry.pk)
+    assert fence
+    new = Content(title="New title", text="## New\n\nNew words.")
+    await sync_to_async(documents.save)(document.pk, fry.pk, new, fence=fence, version=1)
+    await sync_to_async(editing.release)(document.pk, fry.pk, fence)
+
+
+async def writes_another(document: Document, fry: Person) -> None:
+    await sync_to_async(documents.create)(fry.pk, Content(title="Another", text="x"))
+
+
+async def renames_himself(document: Document, fry: Person) -> None:
+    fry.display_name = "Philip"
+    await sync_to_async(people.update)(fry)
+
+
+#: By region: a page that shows it, and an act that changes it.
+SHOWN: dict[str, tuple[str, Act]] = {
+    "active_users": ("/", renames_himself),
+    "people_here": ("/active/", edits),
+    "lock_badge": ("/", edits),
+    "document_summary": ("/", saves),
+    "document_head": ("/documents/{pk}/", saves),
+    "document_text": ("/documents/{pk}/", saves),
+    "document_outline": ("/documents/{pk}/", saves),
+    "document_people": ("/documents/{pk}/", edits),
+    "pen": ("/documents/{pk}/", edits),
+    "editor_pen": ("/documents/{pk}/edit/", saves),
+    "new_documents": ("/", writes_another),
+    "toasts": ("/", saves),
+}
+
+
+def product_regions() -> list[str]:
+    return [region.name for region in regions.all_regions()]
+
+
+def test_the_table_names_every_region() -> None:
+    """No region without its test."""
+    assert set(SHOWN) == set(product_regions())
+
+
+def states(page_regions: dict[str, str]) -> dict[str, str]:
+    """The regions that are functions of the database; a feed is a history."""
+    return {name: inner for name, inner in page_regions.items() if name != "toasts"}
+
+
+async def settled(page: LivePage) -> None:
+    while not await page.hears_nothing():
+        await page.receive()
+
+
+@pytest.mark.parametrize("name", list(SHOWN))
+async def test_push_equals_reload(
+    engine: Process, leela: Person, fry: Person, document: Document, name: str
+) -> None:
+    """The page plus what was pushed is the page as it would be loaded now."""
+    url, act = SHOWN[name]
+    async with visit(fry, "/"), visit(leela, url.format(pk=document.pk)) as page:
+        await settled(page)
+        if name == "editor_pen":
+            await sync_to_async(Document.objects.filter(pk=document.pk).update)(holder=None)
+        before = dict(page.regions)
+        shown = [i for i in page.regions if i == name or i.startswith(f"{name}-")]
+        assert shown, f"{url} does not show {name}"
+        await act(document, fry)
+        await page.until(lambda: any(page.regions[i] != before[i] for i in shown))
+        await settled(page)
+        if name in {"editor_pen", "new_documents"}:
+            return  # loading an editor takes the pen; "new" begins anew at each load
+        assert states(page.regions) == states(await page.reloaded())
+
+
+@pytest.mark.parametrize("name", list(SHOWN))
+async def test_every_pushed_id_exists_on_the_page(
+    engine: Process, leela: Person, fry: Person, document: Document, name: str
+) -> None:
+    """htmx is silent about a missing target, so no push may have one."""
+    url, act = SHOWN[name]
+    async with visit(leela, url.format(pk=document.pk)) as page:
+        known = set(page.regions)
+        await settled(page)
+        await act(document, fry) if name != "editor_pen" else None
+        await settled(page)
+        assert set(page.regions) <= known, "a push created a region the page never had"
+        assert known - set(page.regions) == set(), "a push removed a region that is still there"
+
+
+@pytest.mark.parametrize("name", list(SHOWN))
+async def test_an_outsider_receives_nothing(
+    document: Document, zoidberg: Person, rf: object, name: str
+) -> None:
+    """Neither in a page, nor by a subscription: the permission of every region."""
+
+    def ask() -> None:
+        region = regions.get(name)
+        key = {
+            "editor_pen": f"{document.pk}_1",
+            "active_users": "",
+            "people_here": "",
+            "toasts": "",
+        }.get(name, str(document.pk))
+        assert list(region.allow(zoidberg, [key])) == []
+        assert permitted(zoidberg, [regions.region_id(name, key)]) == set()
+        request = rf.get("/")  # type: ignore[attr-defined]
+        request.user = zoidberg
+        page = live_page(request)
+        assert page is not None
+        assert page.render(name, key) == ""
+
+    await sync_to_async(ask)()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [n for n in SHOWN if n not in {"active_users", "people_here", "toasts", "new_documents"}],
+)
+def test_a_document_that_does_not_exist_shows_nothing(leela: Person, name: str) -> None:
+    """An unknown key is allowed to nobody, and loads nothing."""
+    region = regions.get(name)
+    assert isinstance(region, Region)
+    key = "4711_1" if name == "editor_pen" else "4711"
+    assert list(region.allow(leela, [key, "x", "-1", ""])) == []
+    assert dict(region.load([key])) == {}
+
+
+def test_a_region_that_is_given_an_object_shows_what_it_would_load(document: Document) -> None:
+    """``given`` saves a query and changes nothing."""
+    for region in regions.all_regions():
+        if isinstance(region, Feed) or region.given is None:
+            continue
+        key = str(document.pk)
+        loaded = region.load([key])[key]
+        assert region.render(key, region.given(document), "en", None) == region.render(
+            key, loaded, "en", None
+        )
+
+
+def test_registering_a_name_twice_is_an_error() -> None:
+    """Two regions cannot share an id; and names are identifiers."""
+    existing = regions.get("lock_badge")
+    with pytest.raises(ValueError, match="two regions"):
+        regions.register(existing)
+    with pytest.raises(regions.UnknownRegion):
+        regions.get("nothing")
+    for wrong in ("nothing-1", "lock_badge-<b>", "lock_badge-a b", ""):
+        with pytest.raises(regions.UnknownRegion):
+            regions.parse_id(wrong)
+    with pytest.raises(ValueError, match="keyed"):
+        regions.key_of('"><script>')
