@@ -74,7 +74,7 @@ unit: .venv/.tools ## Unit and integration tests on SQLite and the in-memory lay
 
 .PHONY: integration
 integration: .venv/.tools ## The same tests on real PostgreSQL and Redis
-	$(TEST_ENV) $(BIN)/python -m e2e.services $(BIN)/pytest collab
+	$(TEST_ENV) $(BIN)/python -m e2e.with_services $(BIN)/pytest collab
 
 .PHONY: e2e
 e2e: .venv/.tools ## People in real Chromium, on both set-ups, and both deployments
