@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Playwright, StorageState, expect
 from pytest_playwright.pytest_playwright import CreateContextCallback
 
+from e2e.cable import Cable
 from e2e.chromium import launch_options
 from e2e.people import Person, PersonMaker, listen, sign_in, write
 from e2e.stack import (
@@ -136,16 +137,20 @@ def person(
     """Makes people, each with an own browser context: ``person("leela", locale="it-IT")``.
 
     ``own_session=True`` signs in anew, for tests that end the session;
-    ``anonymous=True`` leaves that to the test.
+    ``anonymous=True`` leaves that to the test; ``url`` is another way to the stack.
     """
     made: list[Person] = []
 
     def make(
-        username: str, own_session: bool = False, anonymous: bool = False, **options: Any
+        username: str,
+        own_session: bool = False,
+        anonymous: bool = False,
+        url: str = "",
+        **options: Any,
     ) -> Person:
         state = None if own_session or anonymous else signed_in(stack, username)
         context = new_context(storage_state=state, **options)
-        url = stack.urls[CAST.index(username) % len(stack.urls)]
+        url = url or stack.urls[CAST.index(username) % len(stack.urls)]
         if own_session:
             sign_in(context.request, url, username)
         one = Person(username, url, context, context.new_page())
@@ -176,6 +181,15 @@ def bender(person: PersonMaker) -> Person:
 @pytest.fixture
 def zoidberg(person: PersonMaker) -> Person:
     return person("zoidberg")
+
+
+@pytest.fixture
+def cable(stack: Stack) -> Iterator[Cable]:
+    """A cable to the stack, for people with ``url=stack.cable_url``; plugged in."""
+    one = Cable(stack.cable_port, stack.ports[0])
+    one.plug()
+    yield one
+    one.pull()
 
 
 @pytest.fixture

@@ -82,12 +82,15 @@ class Stack:
         self.database_url = database_url
         self.services: list[Service] = []
         self.urls = [f"http://{LOCALHOST}:{port}" for port in (origin_ports or ports)]
+        #: A further way to the first process, for a cable that can be pulled.
+        self.cable_port = free_ports(1)[0]
+        self.cable_url = f"http://{LOCALHOST}:{self.cable_port}"
         self.env = {name: os.environ[name] for name in INHERITED if name in os.environ} | {
             "DATA_DIR": str(folder),
             "SECRET_KEY": uuid.uuid4().hex * 2,
             "DEMO": "1",
             "PORT": str(ports[0]),
-            "ORIGINS": ",".join(self.urls),
+            "ORIGINS": ",".join([*self.urls, self.cable_url]),
             "PROCESSES": str(len(ports)),
             "REDIS_PREFIX": f"collab-{uuid.uuid4().hex[:8]}",
             "PYTHONUNBUFFERED": "1",

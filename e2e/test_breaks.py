@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import expect
 
+from e2e.cable import Cable
 from e2e.conftest import both_stacks, on_cluster
 from e2e.observers import html
 from e2e.people import KILLED, Person, PersonMaker, post
@@ -16,6 +17,12 @@ pytestmark = pytest.mark.complaints
 Written = Callable[..., int]
 #: A page may take this long to come back (milliseconds).
 BACK = 15_000
+#: Breaks the signature of the page's token before it is sent.
+FORGE = """
+if (location.hash === "#forged") addEventListener("DOMContentLoaded", () => {
+  document.querySelector("#live input[name=page]").value += "x";
+});
+"""
 
 
 def banner(person: Person, which: str) -> None:
@@ -24,19 +31,22 @@ def banner(person: Person, which: str) -> None:
 
 
 @both_stacks
-def test_offline_and_back(leela: Person, fry: Person, written: Written) -> None:
+def test_offline_and_back(
+    stack: Stack, cable: Cable, person: PersonMaker, fry: Person, written: Written
+) -> None:
     """A banner while it lasts; then the right state and the missed toasts, unreloaded."""
     document = written("While you were away")
+    leela = person("leela", url=stack.cable_url)
     leela.opens_dashboard()
     leela.page.evaluate("() => { document.body.dataset.same = 'page' }")
-    leela.context.set_offline(True)
+    cable.pull()
     leela.is_connected("offline")
     banner(leela, "lost")
     fry.opens(document)
     fry.link("Edit").click()
     fry.types("Nobody saw me write this.")
     fry.saves()
-    leela.context.set_offline(False)
+    cable.plug()
     leela.is_connected("live", within=BACK)
     leela.sees_badge(document, "editing", "Fry is editing")
     leela.sees_toast(document, "saved", "Fry saved While you were away")
@@ -46,14 +56,17 @@ def test_offline_and_back(leela: Person, fry: Person, written: Written) -> None:
     expect(leela.page.locator("body")).to_have_attribute("data-same", "page")
 
 
-def test_what_is_typed_survives_a_cut(fry: Person, document: int) -> None:
-    """The editor's text is there after a cut, and can be saved."""
+def test_what_is_typed_survives_a_cut(
+    stack: Stack, cable: Cable, person: PersonMaker, document: int
+) -> None:
+    """The editor's text and pen are there after a cut, and it can be saved."""
+    fry = person("fry", url=stack.cable_url)
     fry.edits(document)
     fry.types("Typed before the cut.")
-    fry.context.set_offline(True)
+    cable.pull()
     fry.is_connected("offline")
     fry.types("Typed before the cut, and during it.")
-    fry.context.set_offline(False)
+    cable.plug()
     fry.is_connected("live", within=BACK)
     expect(fry.text_field).to_have_value("Typed before the cut, and during it.")
     fry.sees_pen("mine")
@@ -134,15 +147,9 @@ def test_deactivated(stack: Stack, person: PersonMaker) -> None:
 def test_a_forged_page_is_told_to_reload(leela: Person, document: int) -> None:
     """A page whose token is not ours gets nothing, and says that a reload helps."""
 
-    def forge(route: Route) -> None:
-        body = route.fetch().text()
-        assert 'name="page" value="' in body
-        route.fulfill(body=body.replace('name="page" value="', 'name="page" value="x'))
-
-    leela.page.route(f"**/documents/{document}/", forge)
-    leela.page.goto(f"{leela.url}/documents/{document}/")
+    leela.context.add_init_script(FORGE)
+    leela.page.goto(f"{leela.url}/documents/{document}/#forged")
     expect(html(leela)).to_have_attribute("data-closed", "4403")
     banner(leela, "4403")
-    leela.page.unroute(f"**/documents/{document}/")
     leela.page.locator("[data-connection='4403']").get_by_role("link", name="Reload").click()
     leela.is_live()
