@@ -20,13 +20,13 @@ import atexit
 import contextlib
 import logging
 import os
+import socket
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from asgiref.sync import async_to_sync
 from channels.layers import InMemoryChannelLayer, get_channel_layer
 
 from .conf import conf
@@ -173,6 +173,17 @@ class Bus:
             self._on_topics(message["topics"])
 
 
+class ThreadlessLoop(asyncio.SelectorEventLoop):
+    """A loop that resolves names itself, where others would ask a pool of threads.
+
+    No pool takes work any more once the interpreter ends, and that is when a
+    short command says its last. (``async_to_sync`` needs such a pool, too.)
+    """
+
+    async def getaddrinfo(self, *args: Any, **kwargs: Any) -> Any:
+        return socket.getaddrinfo(*args, **kwargs)
+
+
 class Relay:
     """The bus as seen from a process without sockets: a WSGI worker, a command.
 
@@ -229,7 +240,8 @@ class Relay:
         layer = get_channel_layer()
         assert layer is not None, "CHANNEL_LAYERS has no default layer"
         try:
-            async_to_sync(layer.group_send)(GROUP, self._outbox.message(topics))
+            with asyncio.Runner(loop_factory=ThreadlessLoop) as runner:
+                runner.run(layer.group_send(GROUP, self._outbox.message(topics)))
         except Exception as error:  # the layer's own errors vary by backend
             logger.warning("live: the channel layer takes no messages: %s", error)
             return False
