@@ -42,7 +42,6 @@ def pytest_configure(config: pytest.Config) -> None:
     # A failed test leaves its trace and pictures.
     config.option.tracing = "retain-on-failure"
     config.option.screenshot = "only-on-failure"
-    config.option.output = "test-results"
     expect.set_options(timeout=EXPECT_MS)
 
 

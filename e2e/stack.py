@@ -48,6 +48,7 @@ __all__ = [
     "postgres_server",
     "redis_server",
     "sqlite_stack",
+    "temporary_folder",
 ]
 
 ROOT = Path(__file__).resolve().parent.parent
