@@ -58,9 +58,10 @@ test: lint types unit integration e2e ## Everything: lint, types, unit, integrat
 	@echo "All tests passed."
 
 .PHONY: lint
-lint: .venv/.dev ## Style of Python and templates; migrations and translations complete
+lint: .venv/.dev ## Style of Python and templates; settings and migrations complete
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/djlint templates --lint --quiet
 	$(TEST_ENV) $(BIN)/python manage.py check --fail-level WARNING
 	$(TEST_ENV) $(BIN)/python manage.py makemigrations --check --dry-run -v 0
 

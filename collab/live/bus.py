@@ -120,8 +120,10 @@ class Bus:
         """Send what was announced, together; keep it while nobody takes it."""
         while True:
             # Nothing said for a while: an empty message is the ping.
+            # (Not wait_for: before Python 3.12 it can swallow a cancellation.)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), conf().bus_ping_seconds)
+                async with asyncio.timeout(conf().bus_ping_seconds):
+                    await self._wake.wait()
             self._wake.clear()
             topics = self._outbox.take()
             layer = get_channel_layer()

@@ -15,10 +15,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-
-from django.utils.html import format_html
 
 from . import db, regions
 from .conf import conf
@@ -142,6 +140,11 @@ class Outbox:
             batches[socket] = batch.longer.get(fragment) or batch.plus(fragment)
 
 
+#: Puts what a job has rendered; returns what could not be rendered.
+Put = Callable[[Outbox], Sequence[AnyWatch]]
+Job = asyncio.Task[Put]
+
+
 class Hub:
     """Keeps the sockets of one process up to date."""
 
@@ -151,7 +154,7 @@ class Hub:
         self._watches: dict[str, AnyWatch] = {}
         self._topics: dict[str, set[str]] = {}
         self._dirty: set[str] = set()
-        self._jobs: dict[asyncio.Task[Callable[[Outbox], None]], str] = {}
+        self._jobs: dict[Job, Sequence[AnyWatch]] = {}
         self._failures: dict[str, int] = {}
         self._wake = asyncio.Event()
 
@@ -237,20 +240,14 @@ class Hub:
         outbox = Outbox()
         done = [job for job in self._jobs if job.done()]
         for job in done:
-            name = self._jobs.pop(job)
-            try:
-                job.result()(outbox)
-            except Exception:  # a region is the product's code: anything may come
-                self._failed(name)
-            else:
-                self._failures.pop(name, None)
+            self._collect(job, self._jobs.pop(job), outbox)
         await self._deliver(outbox)
         if done and self._dirty:
             self._wake.set()  # what became dirty again while it was rendered
 
-    def _start_jobs(self) -> list[asyncio.Task[Callable[[Outbox], None]]]:
+    def _start_jobs(self) -> list[Job]:
         """Start rendering what is dirty and not being rendered already."""
-        busy = set(self._jobs.values())
+        busy = {watches[0].region.name for watches in self._jobs.values()}
         by_name: dict[str, list[AnyWatch]] = {}
         for identifier in list(self._dirty):
             watch = self._watches.get(identifier)
@@ -262,30 +259,41 @@ class Hub:
         started = []
         for name, watches in by_name.items():
             job = asyncio.create_task(self._job(watches), name=f"live-render-{name}")
-            self._jobs[job] = name
+            self._jobs[job] = watches
             started.append(job)
         return started
 
-    async def _job(self, watches: Sequence[AnyWatch]) -> Callable[[Outbox], None]:
+    async def _job(self, watches: Sequence[AnyWatch]) -> Put:
+        users = frozenset(self.by_user)
         states = [watch for watch in watches if isinstance(watch, Watch)]
         if states:
             wanted = {watch.key: list(watch.sockets) for watch in states}
-            users = frozenset(self.by_user)
             rendered = await db.run(render_states, states[0].region, wanted, users)
             return lambda outbox: self._put_states(states, rendered, outbox)
         feed = next(watch for watch in watches if isinstance(watch, FeedWatch))
         behind = min(feed.cursors.values(), default=0)
-        head, entries = await db.run(read_feed, feed.region, behind)
-        return lambda outbox: self._put_entries(feed, head, entries, outbox)
+        languages = {socket.language for socket in feed.cursors}
+        news = await db.run(read_feed, feed.region, behind, languages, users)
+        return lambda outbox: self._put_entries(feed, news, outbox)
 
-    def _failed(self, name: str) -> None:
+    def _collect(self, job: Job, watches: Sequence[AnyWatch], outbox: Outbox) -> None:
+        """Put what a job has rendered; what failed is tried again later."""
+        name = watches[0].region.name
+        try:
+            failed = job.result()(outbox)
+        except Exception:  # a region is the product's code: anything may come
+            logger.exception("live: region %r failed", name)
+            failed = watches
+        if not failed:
+            self._failures.pop(name, None)
+            return
         failures = self._failures[name] = self._failures.get(name, 0) + 1
         delay = min(RETRY_SECONDS * 2 ** (failures - 1), RETRY_MAX_SECONDS)
-        logger.exception("live: region %r failed, next try in %.0f s", name, delay)
-        asyncio.get_running_loop().call_later(delay, self._retry, name)
+        again = {regions.region_id(name, watch.key) for watch in failed}
+        asyncio.get_running_loop().call_later(delay, self._retry, again)
 
-    def _retry(self, name: str) -> None:
-        self._dirty |= {i for i, watch in self._watches.items() if watch.region.name == name}
+    def _retry(self, identifiers: set[str]) -> None:
+        self._dirty |= identifiers
         self._wake.set()
 
     def _put_states(
@@ -293,10 +301,12 @@ class Hub:
         watches: Sequence[Watch],
         rendered: Mapping[str, Mapping[str, Variants]],
         outbox: Outbox,
-    ) -> None:
+    ) -> Sequence[AnyWatch]:
+        """Returns the watches that could not be rendered."""
         for watch in watches:
             for language, (shared, own) in rendered.get(watch.key, {}).items():
                 self._put_state(watch, language, shared, own, outbox)
+        return [watch for watch in watches if watch.key not in rendered]
 
     def _put_state(
         self,
@@ -328,37 +338,27 @@ class Hub:
             if rendering is not shared:
                 watch.marks[socket] = rendering.etag
 
-    def _put_entries(
-        self, watch: FeedWatch, head: int, entries: Sequence[Entry], outbox: Outbox
-    ) -> None:
-        watch.head = head
-        cache: dict[tuple[int, str, int | None], str] = {}
+    def _put_entries(self, watch: FeedWatch, news: News, outbox: Outbox) -> Sequence[AnyWatch]:
+        watch.head = news.head
         for socket, cursor in watch.cursors.items():
-            if cursor >= head:
+            if cursor >= news.head:
                 continue
-            watch.cursors[socket] = head
-            user = socket.page.user_id
-            missed = [e for e in entries if e.id > cursor and e.seen_by(user)]
-            if not missed:
-                continue
-            shown = latest_of_slots(missed)[-conf().feed_replay :]
-            if len(missed) > conf().feed_replay:
-                more = watch.region.render_missed(len(missed) - conf().feed_replay, socket.language)
-                outbox.put(appended(watch.region.name, more), [socket])
-            for entry in shown:
-                variant = (entry.id, socket.language, user if user in entry.you else None)
-                if variant not in cache:
-                    html = watch.region.render(entry, *variant[1:])
-                    cache[variant] = replaced_entry(watch.region, entry, html)
-                outbox.put(cache[variant], [socket])
-            outbox.put(moved_mark(watch.region.name, head), [socket])
+            for fragment in news.fragments_for(watch.region, socket, cursor):
+                outbox.put(fragment, [socket])
+            watch.cursors[socket] = news.head
+        return ()
 
     async def _deliver(self, outbox: Outbox) -> None:
         for number, (socket, batch) in enumerate(outbox.batches.items(), 1):
             if not batch.frames:
                 batch.frames = joined(batch.fragments)
-            for frame in batch.frames:
-                socket.wire.write(frame)
+            try:
+                for frame in batch.frames:
+                    socket.wire.write(frame)
+            except Exception:  # one broken socket must not cost the others their frame
+                logger.exception("live: could not write to a socket")
+                self.leave(socket)
+                socket.wire.abort()
             if number % CHUNK == 0:
                 await asyncio.sleep(0)
 
@@ -418,10 +418,45 @@ def render_states(
     return rendered
 
 
-def read_feed(feed: Feed, after: int) -> tuple[int, Sequence[Entry]]:
-    """The newest id of a feed, and its entries after ``after``."""
+@dataclass(frozen=True)
+class News:
+    """What a feed has to say since some entry, rendered for all who are here."""
+
+    head: int
+    entries: Sequence[Entry]
+    #: By entry, language and person (None: everybody else).
+    html: Mapping[tuple[int, str, int | None], str]
+
+    def fragments_for(self, feed: Feed, socket: Socket, cursor: int) -> Iterator[str]:
+        """What one page gets that has seen all up to ``cursor``."""
+        user = socket.page.user_id
+        missed = [e for e in self.entries if e.id > cursor and e.seen_by(user)]
+        shown = latest_of_slots(missed)[-conf().feed_replay :]
+        slots = {entry.slot for entry in shown}
+        if older := sum(entry.slot not in slots for entry in missed):
+            yield removed(f"{feed.name}-missed")
+            yield appended(feed.name, feed.render_missed(older, socket.language))
+        for entry in shown:
+            html = self.html.get((entry.id, socket.language, user))
+            if html is None:
+                html = self.html[entry.id, socket.language, None]
+            yield removed(feed.entry_id(entry))
+            yield appended(feed.name, html)
+        if missed:
+            yield moved_mark(feed.name, self.head)
+
+
+def read_feed(feed: Feed, after: int, languages: Iterable[str], users: frozenset[int]) -> News:
+    """A feed's entries after ``after``, rendered once per variant somebody needs."""
     entries = feed.entries(after, FEED_LOOKBACK)
-    return (entries[-1].id if entries else max(after, feed.head())), entries
+    html = {
+        (entry.id, language, you): feed.render(entry, language, you)
+        for entry in entries
+        for language in languages
+        for you in (None, *(users & entry.you))
+    }
+    head = entries[-1].id if entries else max(after, feed.head())
+    return News(head, entries, html)
 
 
 def latest_of_slots(entries: Sequence[Entry]) -> list[Entry]:
@@ -435,23 +470,20 @@ def latest_of_slots(entries: Sequence[Entry]) -> list[Entry]:
 def replaced(identifier: str, rendering: Rendering) -> str:
     """The fragment that brings a state region up to date, or takes it away."""
     if rendering is regions.GONE:
-        return f'<hx-partial hx-target="#{identifier}" hx-swap="delete"></hx-partial>'
+        return removed(identifier)
     return (
         f'<hx-partial hx-target="#{identifier}" hx-swap="innerMorph">{rendering.html}</hx-partial>'
     )
 
 
+def removed(identifier: str) -> str:
+    """The fragment that takes an element away, if it is there."""
+    return f'<hx-partial hx-target="#{identifier}" hx-swap="delete"></hx-partial>'
+
+
 def appended(identifier: str, html: str) -> str:
     """The fragment that appends to a feed."""
     return f'<hx-partial hx-target="#{identifier}" hx-swap="beforeend">{html}</hx-partial>'
-
-
-def replaced_entry(feed: Feed, entry: Entry, html: str) -> str:
-    """The fragment that appends an entry in place of the earlier of its slot."""
-    remove = format_html(
-        '<hx-partial hx-target="#{}" hx-swap="delete"></hx-partial>', feed.entry_id(entry)
-    )
-    return remove + appended(feed.name, html)
 
 
 def moved_mark(name: str, head: int) -> str:

@@ -26,6 +26,11 @@ FORBIDDEN = 4403
 
 #: A task that died is started again after this long.
 RESTART_SECONDS = 0.5
+#: How long the tasks may take to end, and how often they are told: a library
+#: may lose a cancellation that meets its own timeout.
+STOP_SECONDS = 3.0
+STOP_TRIES = 3
+
 _current: asyncio.Task[Process] | None = None
 
 
@@ -62,12 +67,21 @@ class Process:
     async def stop(self) -> None:
         """Leave in good order: pages keep their grace and may go elsewhere."""
         bus.attach(None)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._end_tasks()
         with contextlib.suppress(Exception):  # the database may be gone already
             await self.presence.unregister()
         db.shutdown()
+
+    async def _end_tasks(self) -> None:
+        for _ in range(STOP_TRIES):
+            for task in self._tasks:
+                task.cancel()
+            if not self._tasks:
+                return
+            _, running = await asyncio.wait(self._tasks, timeout=STOP_SECONDS / STOP_TRIES)
+            if not running:
+                return
+        logger.error("live: still running at the stop: %s", [task.get_name() for task in running])
 
     def _changed(self, topics: Iterable[str]) -> None:
         self.hub.changed(topics)
@@ -131,7 +145,9 @@ class Process:
                     await asyncio.sleep(RESTART_SECONDS)
                     self.hub.everything_changed()
 
-        self._tasks.append(asyncio.create_task(forever(), name=f"live-{job}"))
+        self._tasks.append(
+            asyncio.create_task(forever(), name=f"live-{getattr(job, '__qualname__', job)}")
+        )
 
 
 def every(

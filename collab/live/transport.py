@@ -64,6 +64,10 @@ class Wire(Protocol):
     def close(self, code: int) -> None:
         """Close with an application's code (4000-4999)."""
 
+    def abort(self) -> None:
+        """End the connection at once, whatever is still unsent. The page comes
+        back by itself, and resumes."""
+
 
 class DaphneWire:
     """A socket of Daphne, written to without a coroutine per message.
@@ -92,9 +96,7 @@ class DaphneWire:
         waiting = len(transport.dataBuffer) - transport.offset + transport._tempDataLen
         if waiting > self._limit:
             logger.warning("live: cut a client with %d unread bytes", waiting)
-            # Autobahn stays "open" for one more turn of the loop after this.
-            self._open = False
-            transport.abortConnection()
+            self.abort()
         elif protocol.send_queue:
             protocol.sendData(frame.wire)  # behind what autobahn still holds
         elif waiting or not self._send or transport.disconnecting or not transport.connected:
@@ -112,6 +114,11 @@ class DaphneWire:
         if self._open:
             self._open = False
             self._protocol.sendClose(code=code)
+
+    def abort(self) -> None:
+        # Autobahn stays "open" for one more turn of the loop after this.
+        self._open = False
+        self._protocol.transport.abortConnection()
 
 
 def direct_send(transport: Any) -> Callable[[bytes], int] | None:
@@ -152,6 +159,10 @@ class QueueWire:
     def close(self, code: int) -> None:
         self._put({"type": "websocket.close", "code": code})
 
+    def abort(self) -> None:
+        self.end()
+        self._cut()
+
     def end(self) -> None:
         """The socket is gone: stop sending."""
         self._open = False
@@ -164,8 +175,7 @@ class QueueWire:
             self._queue.put_nowait(message)
         except asyncio.QueueFull:
             logger.warning("live: cut a client with %d unread frames", self._queue.qsize())
-            self.end()
-            self._cut()
+            self.abort()
 
     async def _run(self) -> None:
         while self._open:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -31,6 +32,16 @@ class FakeWire:
 
     def close(self, code: int) -> None:
         self.closed = code
+
+    def abort(self) -> None:
+        self.closed = 1006
+
+
+class BrokenWire(FakeWire):
+    """Raises at every write."""
+
+    def write(self, frame: Frame) -> None:
+        raise RuntimeError("broken on purpose")
 
 
 class Board:
@@ -244,9 +255,85 @@ async def test_a_region_that_raises_does_not_stop_the_others(
     assert "note-1" not in wire.frames[0]
     assert "'note' failed" in caplog.text
     board.broken = False
-    hub._retry("note")
+    hub._retry({"note-1"})
     await hub.flush()
     assert "note-1" in wire.frames[-1]
+
+
+async def test_one_key_that_raises_is_tried_again_and_the_others_are_sent(
+    hub: Hub, board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rendering that fails for one object costs only that object."""
+    board.notes.update({"1": "a", "2": "b"})
+    monkeypatch.setattr("collab.live.hub.RETRY_SECONDS", 0.01)
+    region: Region = regions.get("note")  # type: ignore[assignment]
+    broken = {"2"}
+    render = type(region).render
+
+    def sometimes(self: Region, key: str, *rest: Any) -> regions.Rendering:
+        if key in broken:
+            raise RuntimeError("broken on purpose")
+        return render(self, key, *rest)
+
+    monkeypatch.setattr(type(region), "render", sometimes)
+    one, wire = socket(LEELA, "en", "note-1", "note-2")
+    hub.join(one, {})
+    await hub.flush()
+    assert "#note-1" in wire.frames[0]
+    assert "#note-2" not in wire.frames[0]
+    broken.clear()
+    running = asyncio.create_task(hub.run())
+    async with asyncio.timeout(5):
+        while "#note-2" not in wire.frames[-1]:
+            await asyncio.sleep(0.005)
+    running.cancel()
+
+
+async def test_a_broken_socket_is_cut_and_the_others_get_their_frame(
+    hub: Hub, board: Board
+) -> None:
+    """Whatever a socket raises, the fan-out goes on."""
+    board.notes["1"] = "a"
+    sockets = [socket() for _ in range(3)]
+    sockets[1][0].wire = broken = BrokenWire()
+    for one, _ in sockets:
+        hub.join(one, {})
+    await hub.flush()
+    assert [len(wire.frames) for _, wire in sockets] == [1, 0, 1]
+    assert broken.closed == 1006
+    assert sockets[1][0] not in hub.sockets
+
+
+async def test_what_is_taken_away_is_gone_and_no_longer_sent(hub: Hub, board: Board) -> None:
+    """A page whose person may not see a region any more."""
+    board.notes["1"] = "a"
+    one, wire = socket(LEELA, "en", "note-1", "other-1")
+    hub.join(one, {})
+    await hub.flush()
+    hub.drop(one, ["note-1"])
+    assert wire.frames[-1] == '<hx-partial hx-target="#note-1" hx-swap="delete"></hx-partial>'
+    board.notes["1"] = "b"
+    hub.changed(["note:1"])
+    sent = len(wire.frames)
+    await hub.flush()
+    assert len(wire.frames) == sent
+
+
+async def test_a_feed_that_cannot_render_loses_nothing(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page's memory moves only with what it was sent."""
+    one, wire = socket(LEELA, "en", "log")
+    hub.join(one, {"log": "0"})
+    Log.rows.append(Entry(1, {"text": "first"}, "a"))
+    with monkeypatch.context() as broken:
+        broken.setattr(Log, "render", lambda *args: 1 / 0)
+        hub.changed(["log"])
+        await hub.flush()
+    assert wire.frames == []
+    hub._retry({"log"})
+    await hub.flush()
+    assert "first" in wire.frames[0]
 
 
 async def test_a_slow_region_delays_only_itself(hub: Hub, board: Board) -> None:
