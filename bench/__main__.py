@@ -37,7 +37,7 @@ def environment(folder: Path, redis_port: int) -> dict[str, str]:
         "REDIS_URL": f"redis://127.0.0.1:{redis_port}/0",
         "SECRET_KEY": "only-for-this-measurement-and-never-served-to-anybody",
         "PORT": str(free_port()),
-        "LOG_LEVEL": "WARNING",
+        "LOG_LEVEL": "ERROR",
     }
 
 
@@ -70,4 +70,5 @@ def main() -> int:
     return 1 if report.failures else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
