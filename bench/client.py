@@ -130,8 +130,10 @@ class Clients:
 
     def send(self, texts: Sequence[str]) -> None:
         """Send one text message on each socket, in the order of connecting."""
-        for client, text in zip(self._clients, texts, strict=True):
+        for number, (client, text) in enumerate(zip(self._clients, texts, strict=True)):
             client.socket.sendall(frames.from_client(text.encode()))
+            if number % BATCH == 0:
+                self.reader.pump(0)
 
     def receive(self, count: int) -> None:
         """Read until ``count`` frames have been counted since the beginning.
