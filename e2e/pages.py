@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from playwright.sync_api import expect
+
 from e2e.people import Person
 
 Written = Callable[..., int]
@@ -69,16 +71,17 @@ def visited(leela: Person, fry: Person, written: Written) -> Iterator[str]:
     leela.page.locator("#id_title").evaluate("field => field.removeAttribute('required')")
     leela.button("Save").click()
     yield "a refused form"
-    leela.edits(document)
+    leela.edits(written("Late", RICH))
     leela.page.locator("input[name=version]").evaluate("field => { field.value = 0 }")
     leela.types("A late text.")
     leela.button("Save").click()
-    leela.page.get_by_role("heading", name="Two texts").wait_for()
+    expect(leela.page.get_by_role("heading", name="Two texts")).to_be_visible()
     yield "a conflict"
-    leela.edits(document)
-    leela.page.locator("input[name=csrfmiddlewaretoken]").first.evaluate("f => { f.value = 'x' }")
+    leela.edits(written("Stale", RICH))
+    token = leela.page.locator("#editor input[name=csrfmiddlewaretoken]")
+    token.evaluate("field => { field.value = 'x' }")
     leela.button("Done").click()
-    leela.page.get_by_text("403").first.wait_for()
+    expect(leela.page.get_by_role("heading", name="You may not do that")).to_be_visible()
     yield "a stale form"
     leela.opens_dashboard()
     fry.finishes()

@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 from playwright.sync_api import expect
 
 from e2e.people import Person
 
-LIST, READ, EDIT = "/", "/documents/{}/", "/documents/{}/edit/"
-#: Where to look, and what must be there; {} is the document.
-SELECTORS = (
-    (LIST, "html[data-live=live]"),
-    (LIST, "[data-testid=active-users][data-count='2']"),
-    (LIST, "[data-testid=document-row][data-document='{}']"),
-    (LIST, "[data-testid=lock-badge][data-document='{}'][data-state=reading]"),
-    (READ, "[data-testid=lock-badge][data-document='{}'][data-state=reading]"),
-    (EDIT, "[data-testid=lock-badge][data-document='{}'][data-state=editing]"),
-    (READ, "[data-testid=presence] [data-user=fry][data-mode=reading]"),
-    (READ, "[data-testid=pen][data-state=free]"),
-    (EDIT, "[data-testid=pen][data-state=mine]"),
-    (EDIT, "[data-testid=save-state][data-state=saved]"),
-)
-#: Roles and accessible names.
-NAMES = (
-    (LIST, "button", "New document"),
-    (LIST, "button", "Notify me"),
-    (READ, "link", "Edit"),
-    (READ, "link", "History"),
-    (EDIT, "button", "Save"),
-    (EDIT, "button", "Done"),
-    (EDIT, "textbox", "Title"),
-    (EDIT, "textbox", "Text"),
-)
+#: By page: what must be there, once; {} is the document.
+SELECTORS = {
+    "/": (
+        "html[data-live=live]",
+        "[data-testid=active-users][data-count='2']",
+        "[data-testid=document-row][data-document='{}']",
+        "[data-testid=lock-badge][data-document='{}'][data-state=reading]",
+    ),
+    "/documents/{}/": (
+        "[data-testid=lock-badge][data-document='{}'][data-state=reading]",
+        "[data-testid=presence] [data-user=fry][data-mode=reading]",
+        "[data-testid=pen][data-state=free]",
+    ),
+    "/documents/{}/edit/": (
+        "[data-testid=lock-badge][data-document='{}'][data-state=editing]",
+        "[data-testid=pen][data-state=mine]",
+        "[data-testid=save-state][data-state=saved]",
+    ),
+}
+Role = Literal["button", "link", "textbox"]
+#: By page: roles and accessible names.
+NAMES: dict[str, tuple[tuple[Role, str], ...]] = {
+    "/": (("button", "New document"), ("button", "Notify me")),
+    "/documents/{}/": (("link", "Edit"), ("link", "History")),
+    "/documents/{}/edit/": (
+        ("button", "Save"),
+        ("button", "Done"),
+        ("textbox", "Title"),
+        ("textbox", "Text"),
+    ),
+}
 
 
 @pytest.fixture
@@ -41,19 +49,14 @@ def with_fry(leela: Person, fry: Person, document: int) -> Person:
     return leela
 
 
-def test_selectors(with_fry: Person, document: int) -> None:
-    """Each selector of the table is on its page."""
-    for path, selector in SELECTORS:
-        with_fry.goes_to(path.format(document))
+@pytest.mark.parametrize("path", SELECTORS)
+def test_selectors_and_names(with_fry: Person, document: int, path: str) -> None:
+    """Each selector, button, link and field of the table is on its page."""
+    with_fry.goes_to(path.format(document))
+    for selector in SELECTORS[path]:
         expect(with_fry.page.locator(selector.format(document)), selector).to_have_count(1)
-
-
-def test_accessible_names(with_fry: Person, document: int) -> None:
-    """Each button, link and field has the name that is promised."""
-    for path, role, name in NAMES:
-        with_fry.goes_to(path.format(document))
-        found = with_fry.page.get_by_role(role, name=name, exact=True)  # type: ignore[arg-type]
-        expect(found, name).to_be_visible()
+    for role, name in NAMES[path]:
+        expect(with_fry.page.get_by_role(role, name=name, exact=True), name).to_be_visible()
 
 
 def test_toast_and_notification(leela: Person, fry: Person, document: int) -> None:
