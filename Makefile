@@ -96,9 +96,12 @@ format: .venv/.dev ## Format Python
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+COLLECT := makemessages -l it --no-obsolete --no-wrap --add-location file -e html,txt,py \
+	--ignore .venv --ignore .data --ignore tests --ignore e2e --ignore bench
+
 .PHONY: messages
 messages: .venv/.dev ## Collect texts for translation, and compile them
-	cd collab && DEMO=1 ../$(BIN)/python ../manage.py makemessages -l it --no-obsolete --no-wrap --add-location file -e html,txt,py --ignore ".venv/*"
+	DEMO=1 $(BIN)/python manage.py $(COLLECT)
 	cd collab && DEMO=1 ../$(BIN)/python ../manage.py compilemessages
 
 .PHONY: clean

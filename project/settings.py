@@ -212,6 +212,7 @@ DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="collab@localhost")
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("it", _("Italian"))]
 LOCALE_PATHS = [BASE_DIR / "collab" / "locale"]
+FORMAT_MODULE_PATH = "collab.formats"
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_TZ = True
 

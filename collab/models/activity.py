@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from .document import Document
 
@@ -14,19 +15,27 @@ class Activity(models.Model):
     """One event. Ids become visible in their order (see ``operations.activity``)."""
 
     class Verb(models.TextChoices):
-        CREATED = "created", _("created")
-        OPENED = "opened", _("opened")
-        EDITING = "editing", _("is editing")
-        SAVED = "saved", _("saved")
+        CREATED = "created", pgettext_lazy("activity", "created")
+        OPENED = "opened", pgettext_lazy("activity", "opened")
+        EDITING = "editing", pgettext_lazy("activity", "is editing")
+        SAVED = "saved", pgettext_lazy("activity", "saved")
 
-    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="activities")
-    actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="activities"
+    document = models.ForeignKey(
+        Document,
+        on_delete=models.CASCADE,
+        related_name="activities",
+        verbose_name=_("document"),
     )
-    verb = models.CharField(max_length=10, choices=Verb)
-    words_added = models.PositiveIntegerField(default=0)
-    words_removed = models.PositiveIntegerField(default=0)
-    at = models.DateTimeField(db_default=Now(), db_index=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="activities",
+        verbose_name=_("actor"),
+    )
+    verb = models.CharField(_("verb"), max_length=10, choices=Verb)
+    words_added = models.PositiveIntegerField(_("words added"), default=0)
+    words_removed = models.PositiveIntegerField(_("words removed"), default=0)
+    at = models.DateTimeField(_("at"), db_default=Now(), db_index=True)
 
     class Meta:
         verbose_name = _("activity")

@@ -22,7 +22,7 @@ class Document(Lease):
     text = models.TextField(_("text"), blank=True)
     excerpt = models.CharField(max_length=EXCERPT_CHARACTERS, blank=True, editable=False)
     cover = models.CharField(_("cover"), max_length=60, blank=True)
-    version = models.PositiveIntegerField(default=1, editable=False)
+    version = models.PositiveIntegerField(_("version"), default=1, editable=False)
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,

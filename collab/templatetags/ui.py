@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django import template
 from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
-from ..models import Person
+from ..models import Document, Person
 
 register = template.Library()
 
@@ -31,3 +34,25 @@ def face(person: Person) -> SafeString:
         person.name,
         person.initials,
     )
+
+
+# -- Parts of sentences: a template translates whole ones, and puts these in.
+
+
+@register.filter
+def strong(text: str) -> SafeString:
+    """A word that stands out in its sentence."""
+    return format_html("<strong>{}</strong>", text)
+
+
+@register.filter
+def linked(document: Document) -> SafeString:
+    """A document's title, leading to it."""
+    return format_html('<a href="{}">{}</a>', document.get_absolute_url(), document.title)
+
+
+@register.simple_tag
+def names(people: Iterable[Person], you: int | None, more: int = 0) -> str:
+    """ "You, Fry +2": people in a row, and how many are not named."""
+    named = ", ".join(_("You") if person.pk == you else person.name for person in people)
+    return f"{named} +{more}" if more else named

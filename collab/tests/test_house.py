@@ -15,7 +15,7 @@ ROOT = COLLAB.parent
 #: Each module may import from floors below its own (and its own package).
 FLOORS = [
     ["collab.live"],
-    ["collab.timings", "collab.subjects", "collab.errors"],
+    ["collab.timings", "collab.subjects", "collab.errors", "collab.formats"],
     ["collab.text"],
     ["collab.models"],
     ["collab.permissions", "collab.queries", "collab.covers"],
