@@ -31,15 +31,19 @@ def take(browser: Browser, stack: Stack) -> None:
     """The dashboard and a document while the whole cast is at work."""
     cast = ("leela", "fry", "bender", "zoidberg")
     leela, fry, bender, zoidberg = (person(browser, stack, name) for name in cast)
-    documents = [int(row[0]) for row in stack.sql("SELECT id FROM collab_document ORDER BY id")]
-    first, second = documents[0], documents[1 % len(documents)]
+    newest = stack.sql("SELECT id FROM collab_document ORDER BY changed_at DESC, id DESC")
+    first, second = int(newest[1][0]), int(newest[2][0])
     leela.opens_dashboard()
     bender.opens(second)
     zoidberg.opens(second)
+    leela.sees_badge(second, "reading", "Bender, Zoidberg are reading")
     fry.edits(first)
     leela.sees_active(4)
     leela.sees_badge(first, "editing", "Fry is editing")
-    expect(leela.toasts.first).to_be_visible()
+    leela.sees_toast(first, "editing")
+    for toast in (leela.toast(second, "opened").first, leela.toast(second, "opened").first):
+        toast.get_by_role("button", name="Dismiss").click()
+    expect(leela.toasts).to_have_count(1)
     leela.page.screenshot(path=PICTURES / "dashboard.png")
     bender.opens(first)
     leela.opens(first)
