@@ -11,12 +11,13 @@ import asyncio
 import contextlib
 import inspect
 import logging
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketProtocol
-from twisted.internet import defer
+from twisted.internet import abstract, defer, tcp
 
 from collab.live import process
 from collab.live.conf import conf
@@ -36,8 +37,15 @@ DRAIN_SECONDS = 5.0
 class HardenedServer(Server):  # type: ignore[misc]
     """Daphne with wires for the hub, and a drain at the end."""
 
-    def __init__(self, application: Any, endpoints: list[str], **options: Any) -> None:
+    def __init__(
+        self,
+        application: Any,
+        endpoints: list[str],
+        on_listening: Callable[[], None],
+        **options: Any,
+    ) -> None:
         check()
+        self.on_listening = on_listening
         super().__init__(
             application,
             endpoints=endpoints,
@@ -49,6 +57,17 @@ class HardenedServer(Server):  # type: ignore[misc]
             server_name="collab",
             **options,
         )
+
+    #: Why it could not listen, if so.
+    refusal = ""
+
+    def listen_success(self, port: Any) -> None:
+        super().listen_success(port)
+        self.on_listening()
+
+    def listen_error(self, failure: Any) -> None:
+        self.refusal = failure.getErrorMessage()
+        super().listen_error(failure)
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         if scope["type"] == "websocket":
@@ -79,6 +98,9 @@ class HardenedServer(Server):  # type: ignore[misc]
         logger.info("stopped: %d sockets were told to come back", len(sockets))
 
 
+CHANGED = "is not as expected; install the versions that requirements.txt pins."
+
+
 def check() -> None:
     """Fail loudly if Daphne is not the one this module was written for.
 
@@ -96,7 +118,11 @@ def check() -> None:
         if method is None or (
             parameters is not None and list(inspect.signature(method).parameters) != parameters
         ):
-            raise RuntimeError(
-                f"This Daphne has no {owner.__name__}.{name} as expected; "
-                "install the version that requirements.txt pins."
-            )
+            raise RuntimeError(f"{owner.__name__}.{name} {CHANGED}")
+    # What the wires read of Twisted's and autobahn's objects (live/transport.py).
+    written_to = abstract.FileDescriptor(reactor=object())
+    for name in ("dataBuffer", "offset", "_tempDataLen", "disconnecting", "connected"):
+        if not hasattr(written_to, name):
+            raise RuntimeError(f"FileDescriptor.{name} {CHANGED}")
+    if not (hasattr(tcp.Server, "TLS") and hasattr(WebSocketProtocol, "STATE_OPEN")):
+        raise RuntimeError(f"tcp.Server.TLS or WebSocketProtocol.STATE_OPEN {CHANGED}")

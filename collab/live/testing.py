@@ -37,6 +37,7 @@ PARTIAL = re.compile(
 )
 MARK = re.compile(r'<input type="hidden" form="live" name="region" id="[\w-]+" value="([^"]*)">')
 TOKEN = re.compile(r'<form id="live"[^>]*><input type="hidden" name="page" value="([^"]*)">')
+CLOSE = "websocket.close"
 #: How long a test waits for what must come, in seconds.
 PATIENCE = 5.0
 #: How long a test listens for what must not come, in seconds: several ticks.
@@ -93,6 +94,24 @@ class LivePage:
         """Receive frames until ``condition`` holds."""
         while not condition():
             await self.receive()
+
+    async def until_current(self, *but: str) -> None:
+        """Receive frames until the page is as it would be loaded now.
+
+        Args:
+            but: regions left aside: a feed is a history, not a state.
+        """
+        while True:
+            fresh = await self.reloaded()
+            if all(self.regions.get(i) == inner for i, inner in fresh.items() if i not in but):
+                return
+            await self.receive()
+
+    async def is_closed(self) -> int:
+        """Wait for the socket's close, past frames under way; returns its code."""
+        while (message := await self.socket.receive_output(timeout=PATIENCE))["type"] != CLOSE:
+            pass
+        return int(message["code"])
 
     async def hears_nothing(self) -> bool:
         """Is nothing sent for a while?"""

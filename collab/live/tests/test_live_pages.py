@@ -32,9 +32,7 @@ async def test_a_page_that_missed_nothing_is_sent_nothing(
     async with visit(leela, f"/documents/{document.pk}/") as page:
         # Its own arrival changes what it shows; after that, all is quiet.
         await page.until(lambda: "You are reading" in page.regions[f"lock_badge-{document.pk}"])
-        await page.until(lambda: 'data-count="1"' in page.regions["active_users"])
-        while not await page.hears_nothing():
-            await page.receive()
+        await page.until_current("toasts")
         again = LivePage(page.url, page.client, connect(page.client))
         await again.load()
         await again.connect()
@@ -78,8 +76,7 @@ async def test_an_event_is_one_frame_with_every_changed_region(
     settings.LIVE = {"region_wait_seconds": 5}  # however busy the machine is
     async with visit(leela, f"/documents/{document.pk}/") as page:
         await page.until(lambda: "You are reading" in page.regions[f"lock_badge-{document.pk}"])
-        while not await page.hears_nothing():
-            await page.receive()
+        await page.until_current("toasts")
         before = len(page.frames)
         await take(document.pk, fry.pk)
         await page.receive()
@@ -222,20 +219,18 @@ async def test_a_foreign_origin_is_refused(engine: Process, leela: Person, origi
 async def test_signing_out_elsewhere_closes_the_socket(engine: Process, leela: Person) -> None:
     """The end of a session is noticed at once, wherever it happens."""
     async with visit(leela, "/") as page:
-        while not await page.hears_nothing():
-            await page.receive()
+        await page.until_current("toasts")
         await page.client.post("/logout/")
-        assert (await page.socket.receive_output(timeout=5))["code"] == SIGNED_OUT
+        assert await page.is_closed() == SIGNED_OUT
 
 
 async def test_deactivation_closes_the_socket(engine: Process, leela: Person) -> None:
     """An account that is switched off stops receiving."""
     async with visit(leela, "/") as page:
-        while not await page.hears_nothing():
-            await page.receive()
+        await page.until_current("toasts")
         leela.is_active = False
         await leela.asave()
-        assert (await page.socket.receive_output(timeout=5))["code"] == SIGNED_OUT
+        assert await page.is_closed() == SIGNED_OUT
 
 
 async def test_the_engine_starts_again_after_a_failed_start(

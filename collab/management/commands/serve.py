@@ -6,7 +6,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 
 class Command(BaseCommand):
@@ -38,9 +38,14 @@ class Command(BaseCommand):
         server = HardenedServer(
             application,
             endpoints=[endpoint],
+            on_listening=lambda: self._say(f"Collab is ready on {where} (Ctrl-C ends it)"),
             proxy_forwarded_address_header="X-Forwarded-For" if proxied else None,
             proxy_forwarded_proto_header="X-Forwarded-Proto" if proxied else None,
         )
-        self.stdout.write(f"Collab is ready on {where} (Ctrl-C ends it)")
-        self.stdout.flush()
         server.run()
+        if server.refusal:
+            raise CommandError(f"{server.refusal} Is it taken? Set PORT to choose another.")
+
+    def _say(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()
