@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -39,6 +40,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "filterwarnings",
         "ignore:Session-scoped fixtures defined as instance:pytest.PytestRemovedIn10Warning",
     )
+    # Ended from outside, the tests still end their servers.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     # A failed test leaves its trace and pictures.
     config.option.tracing = "retain-on-failure"
     config.option.screenshot = "only-on-failure"
