@@ -71,15 +71,15 @@ types: .venv/.dev ## Strict mypy
 
 .PHONY: unit
 unit: .venv/.tools ## Unit and integration tests on SQLite and the in-memory layer
-	$(TEST_ENV) $(BIN)/pytest collab
+	$(TEST_ENV) $(BIN)/pytest collab -p no:playwright
 
 .PHONY: integration
 integration: .venv/.tools ## The same tests on real PostgreSQL and Redis
-	$(TEST_ENV) $(BIN)/python -m e2e.with_services $(BIN)/pytest collab
+	$(TEST_ENV) $(BIN)/python -m e2e.with_services $(BIN)/pytest collab -p no:playwright
 
 .PHONY: e2e
 e2e: .venv/.tools ## People in real Chromium, on both set-ups, and both deployments
-	$(BIN)/pytest e2e
+	$(TEST_ENV) $(BIN)/pytest e2e
 
 .PHONY: bench
 bench: .venv/.tools ## Measure, beside the conventional way and the physical limit

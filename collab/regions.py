@@ -53,6 +53,7 @@ def _holder(context: Context) -> Collection[int]:
 @region("partials/active_users.html", topics=[presence.EVERYBODY], allow=member_keys)
 def active_users() -> Context:
     count, faces = queries.active_people()
+    count = max(count, 1)  # whoever sees this is here, even before the first connection
     return {"count": count, "faces": faces, "more": max(0, count - FACES)}
 
 

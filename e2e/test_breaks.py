@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from e2e.cable import Cable
 from e2e.conftest import both_stacks, on_cluster
@@ -28,6 +28,31 @@ if (location.hash === "#forged") addEventListener("DOMContentLoaded", () => {
 def banner(person: Person, which: str) -> None:
     """The line about the connection that this person sees."""
     expect(person.page.locator(f"[data-connection='{which}']")).to_be_visible()
+
+
+@pytest.mark.parametrize("fault", ["no answer", "an error"])
+def test_a_save_that_failed_says_so_and_can_be_repeated(
+    leela: Person, document: int, fault: str
+) -> None:
+    """Never green without the server's answer; the text stays, and the next try works."""
+    leela.edits(document)
+    leela.types("Kept through a failure.")
+
+    def fail(route: Route) -> None:
+        if route.request.method != "POST":
+            route.continue_()
+        elif fault == "an error":
+            route.fulfill(status=500, body="<h1>Something went wrong</h1>")
+        else:
+            route.abort()
+
+    leela.page.route("**/edit/**", fail)
+    leela.button("Save").click()
+    expect(leela.save_state).to_have_attribute("data-state", "unsaved")
+    expect(leela.save_state).to_contain_text("Not saved")
+    leela.page.unroute("**/edit/**")
+    expect(leela.text_field).to_have_value("Kept through a failure.")
+    leela.saves()
 
 
 @both_stacks
