@@ -120,7 +120,8 @@ def check() -> None:
         ):
             raise RuntimeError(f"{owner.__name__}.{name} {CHANGED}")
     # What the wires read of Twisted's and autobahn's objects (live/transport.py).
-    written_to = abstract.FileDescriptor(reactor=object())
+    no_reactor: Any = object()
+    written_to = abstract.FileDescriptor(reactor=no_reactor)
     for name in ("dataBuffer", "offset", "_tempDataLen", "disconnecting", "connected"):
         if not hasattr(written_to, name):
             raise RuntimeError(f"FileDescriptor.{name} {CHANGED}")
