@@ -16,7 +16,7 @@ export PORT
 
 .PHONY: help
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | column -ts $$'\t'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-14s %s\n", $$1, $$2 }'
 
 # -- Setting up ----------------------------------------------------------------
 
@@ -70,11 +70,11 @@ types: .venv/.dev ## Strict mypy
 	$(TEST_ENV) $(BIN)/mypy
 
 .PHONY: unit
-unit: .venv/.tools ## Unit and integration tests on SQLite and the in-memory layer
+unit: .venv/.dev ## Unit and integration tests on SQLite and the in-memory layer
 	$(TEST_ENV) $(BIN)/pytest collab -p no:playwright
 
 .PHONY: integration
-integration: .venv/.tools ## The same tests on real PostgreSQL and Redis
+integration: .venv/.dev ## The same tests on real PostgreSQL and Redis
 	$(TEST_ENV) $(BIN)/python -m e2e.with_services $(BIN)/pytest collab -p no:playwright
 
 .PHONY: e2e
@@ -82,7 +82,7 @@ e2e: .venv/.tools ## People in real Chromium, on both set-ups, and both deployme
 	$(TEST_ENV) $(BIN)/pytest e2e
 
 .PHONY: bench
-bench: .venv/.tools ## Measure, beside the conventional way and the physical limit
+bench: .venv/.dev ## Measure, beside the conventional way and the physical limit
 	$(BIN)/python -m bench
 
 .PHONY: pictures

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from .models import Activity, Document, Person
+from .operations import people
 
 admin.site.site_header = "Collab"
 admin.site.site_title = "Collab"
@@ -26,6 +27,9 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
         *(UserAdmin.fieldsets or ()),
         (_("Appearance"), {"fields": ("display_name", "colour", "language", "theme")}),
     )
+
+    def save_model(self, request: HttpRequest, obj: Person, form: Any, change: bool) -> None:
+        people.update(obj)  # so that open pages show the new name
 
 
 @admin.register(Document)

@@ -28,17 +28,17 @@ from .live import presence
 from .live.regions import Context, Entry, Feed, region, register
 from .models import Activity, Document
 from .permissions import editor_keys, member_keys, readable_keys
-from .subjects import ACTIVITY, DOCUMENTS, content, subject_of
+from .subjects import ACTIVITY, DOCUMENTS, PEOPLE, content, subject_of
 from .text import rendered
 from .timings import BADGE_NAMES, FACES
 
 
 def _content(key: str) -> list[str]:
-    return [content(int(key))]
+    return [content(int(key)), PEOPLE]
 
 
 def _inside(key: str) -> list[str]:
-    return [subjects.pen(int(key)), presence.topic(subject_of(int(key)))]
+    return [subjects.pen(int(key)), presence.topic(subject_of(int(key))), PEOPLE]
 
 
 def _involved(context: Context) -> Collection[int]:
@@ -50,14 +50,16 @@ def _holder(context: Context) -> Collection[int]:
     return [holder] if holder else []
 
 
-@region("partials/active_users.html", topics=[presence.EVERYBODY], allow=member_keys)
+@region("partials/active_users.html", topics=[presence.EVERYBODY, PEOPLE], allow=member_keys)
 def active_users() -> Context:
     count, faces = queries.active_people()
     count = max(count, 1)  # whoever sees this is here, even before the first connection
     return {"count": count, "faces": faces, "more": max(0, count - FACES)}
 
 
-@region("partials/people_here.html", topics=[presence.EVERYBODY, DOCUMENTS], allow=member_keys)
+@region(
+    "partials/people_here.html", topics=[presence.EVERYBODY, DOCUMENTS, PEOPLE], allow=member_keys
+)
 def people_here() -> Context:
     return {"people": queries.whereabouts()}
 

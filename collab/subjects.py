@@ -8,7 +8,9 @@ EDITING = "editing"
 
 #: Something happened that people may want to hear of.
 ACTIVITY = "activity"
-#: Documents came or went.
+#: Somebody's name or face changed.
+PEOPLE = "people"
+#: Documents came, went, or got another title.
 DOCUMENTS = "documents"
 
 

@@ -28,7 +28,8 @@ def launch_options(playwright: Playwright) -> dict[str, Any]:
     if os.geteuid() == 0:
         options["args"].append("--no-sandbox")
     if not Path(playwright.chromium.executable_path).exists():
-        system = os.environ.get("CHROMIUM") or shutil.which("chromium")
+        found = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
+        system = os.environ.get("CHROMIUM") or next(filter(None, found), None)
         if system is None:
             raise FileNotFoundError("There is no Chromium: run `playwright install chromium`.")
         options["executable_path"] = system

@@ -136,10 +136,14 @@ class Service:
 
 
 @contextmanager
-def redis_server() -> Iterator[str]:
-    """A real Redis that keeps nothing; gives its URL."""
+def redis_server(port: int = 0) -> Iterator[str]:
+    """A real Redis that keeps nothing; gives its URL.
+
+    Args:
+        port: where it listens; a free port if 0.
+    """
     with tempfile.TemporaryDirectory(prefix="collab-redis-") as folder:
-        (port,) = free_ports(1)
+        port = port or free_ports(1)[0]
         options = ["--port", str(port), "--bind", LOCALHOST, "--save", "", "--dir", folder]
         service = Service(
             "redis", [_redis_binary(), *options, "--appendonly", "no"], Path(folder) / "log"

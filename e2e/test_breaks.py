@@ -142,6 +142,31 @@ def test_a_restart_of_the_server_is_a_short_cut(stack: Stack, leela: Person, fry
 
 
 @both_stacks
+def test_a_restart_takes_no_pen_and_tells_nobody(
+    stack: Stack, person: PersonMaker, document: int
+) -> None:
+    """The editor comes back with the pen it had, and nobody has "opened" anything anew."""
+    leela, fry, bender = person("leela"), person("fry"), person("bender")
+    leela.opens_dashboard()
+    bender.opens(document)
+    fry.edits(document)
+    fry.types("Typed before the restart.")
+    stack.sql("UPDATE collab_activity SET at = %s", "2020-01-01 00:00:00+00:00")
+    before = stack.sql("SELECT count(*) FROM collab_activity")
+    stack.kill(0)
+    stack.revive()
+    fry.is_connected("live", within=BACK)
+    bender.is_connected("live", within=BACK)
+    leela.is_connected("live", within=BACK)
+    leela.sees_active(3, within=BACK)
+    fry.sees_pen("mine")
+    fry.saves()
+    leela.sees_badge(document, "editing", "Fry is editing")
+    saved = stack.sql("SELECT count(*) FROM collab_activity WHERE verb = %s", "saved")
+    after = stack.sql("SELECT count(*) FROM collab_activity")
+    assert after[0][0] - before[0][0] == saved[0][0] == 1
+
+
 def test_signed_out_elsewhere(person: PersonMaker) -> None:
     """The session ends in another place: within 2 s the page says so, and stays so."""
     leela = person("leela", own_session=True)

@@ -7,6 +7,5 @@ handler404 = "collab.views.errors.not_found"
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("i18n/", include("django.conf.urls.i18n")),
     path("", include("collab.urls")),
 ]

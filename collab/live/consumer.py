@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from http.cookies import CookieError, SimpleCookie
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
+from django.http import parse_cookie
 
 from . import db, pages, process
 from .conf import conf
 from .hub import Socket
+from .presence import Page
 from .process import FORBIDDEN, SIGNED_OUT, Process
 from .regions import UnknownRegion
 from .sessions import person_of
@@ -44,7 +45,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
     channel_layer_alias = "none: the hub has the process's only channel"
 
     process: Process
-    user: AbstractBaseUser | None = None
+    session_key = ""
     wire: Wire | None = None
     socket: Socket | None = None
     serial = 0
@@ -67,16 +68,16 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         # and then fails would come back at once, again and again.
         self.session_key = cookie(self.scope, settings.SESSION_COOKIE_NAME)
         self.process = await process.current()
-        self.user = await db.run(person_of, self.session_key) if self.session_key else None
+        user = await db.run(person_of, self.session_key) if self.session_key else None
         await self.accept()
-        if self.user is None:
+        if user is None:
             await self.close(SIGNED_OUT)
             return
         server_wire = self.scope.get("extensions", {}).get(EXTENSION)
         self.wire = server_wire() if server_wire else QueueWire(self.base_send, self._cut)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        if self.wire is None or self.user is None:
+        if self.wire is None:
             return  # closing already
         try:
             token, marks = read_resume(text_data)
@@ -89,12 +90,16 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
 
     async def _resume(self, token: pages.Token, marks: Mapping[str, str]) -> None:
         assert self.wire is not None
-        assert self.user is not None
-        if token.page.user_id != self.user.pk:
+        rights = self.process.rights_seen(token.page.user_id)
+        # Asked again: a page may resume long after its socket was let in.
+        user, allowed = await db.run(admitted, self.session_key, token.regions)
+        if user is None:
+            self.wire.close(SIGNED_OUT)
+            return
+        if token.page.user_id != user.pk:
             self.wire.close(FORBIDDEN)
             return
-        allowed = await db.run(pages.permitted, self.user, token.regions)
-        previous, previous_serial = self.socket, self.serial
+        self._leave_page(token.page)
         self.socket = Socket(
             wire=self.wire,
             page=token.page,
@@ -106,12 +111,18 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         lost = [i for i in token.regions if i not in allowed]
         if lost and not self.process.take_away(self.socket, lost):
             return
-        if previous is None or previous.page != token.page:
+        if not self.serial:
             self.serial = self.process.presence.join(token.page)
-        if previous is not None:
-            self.process.hub.leave(previous)
-            if previous.page != token.page:
-                self.process.presence.move(previous_serial)
+        if self.process.rights_seen(user.pk) != rights:  # while we asked
+            await self.process.check(self.socket)
+
+    def _leave_page(self, following: Page) -> None:
+        """The socket shows another page now (or the same again)."""
+        if self.socket is not None:
+            self.process.hub.leave(self.socket)
+            if self.socket.page != following:
+                self.process.presence.move(self.serial)
+                self.serial = 0
 
     def _cut(self) -> None:
         """The client does not read: end the application, and so the socket."""
@@ -123,7 +134,15 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         if self.socket is not None:
             self.process.hub.leave(self.socket)
             self.process.presence.leave(self.serial)
-            self.socket = None
+            self.socket, self.serial = None, 0
+
+
+def admitted(
+    session_key: str, region_ids: Sequence[str]
+) -> tuple[AbstractBaseUser | None, set[str]]:
+    """Who is behind a session now, and which regions they may see."""
+    user = person_of(session_key)
+    return user, pages.permitted(user, region_ids) if user else set()
 
 
 def read_resume(text: str | None) -> tuple[pages.Token, dict[str, str]]:
@@ -164,11 +183,7 @@ def read_resume(text: str | None) -> tuple[pages.Token, dict[str, str]]:
 
 def cookie(scope: Mapping[str, Any], name: str) -> str:
     """A cookie of the handshake, or "" when there is none."""
-    jar = SimpleCookie()
-    for header, value in scope["headers"]:
-        if header == b"cookie":
-            try:
-                jar.load(value.decode("latin1"))
-            except CookieError:
-                return ""
-    return jar[name].value if name in jar else ""
+    # Django's own parser, so that pages and sockets see the same person: the
+    # standard library's gives up at the first odd cookie of another program.
+    jars = [value.decode("latin1") for header, value in scope["headers"] if header == b"cookie"]
+    return str(parse_cookie("; ".join(jars)).get(name, ""))

@@ -170,9 +170,11 @@ class Hub:
         """
         self.sockets.add(socket)
         self.by_user.setdefault(socket.page.user_id, set()).add(socket)
+        # What is being rendered now does not know of this page yet.
+        busy = self._busy()
         for identifier in socket.regions:
             watch = self._watches.get(identifier) or self._watch(identifier)
-            if watch.add(socket, marks.get(identifier, "")):
+            if watch.add(socket, marks.get(identifier, "")) or watch.region.name in busy:
                 self._dirty.add(identifier)
         if self._dirty:
             self._wake.set()
@@ -245,9 +247,13 @@ class Hub:
         if done and self._dirty:
             self._wake.set()  # what became dirty again while it was rendered
 
+    def _busy(self) -> set[str]:
+        """The names of the regions that are being rendered."""
+        return {watches[0].region.name for watches in self._jobs.values()}
+
     def _start_jobs(self) -> list[Job]:
         """Start rendering what is dirty and not being rendered already."""
-        busy = {watches[0].region.name for watches in self._jobs.values()}
+        busy = self._busy()
         by_name: dict[str, list[AnyWatch]] = {}
         for identifier in list(self._dirty):
             watch = self._watches.get(identifier)
@@ -272,7 +278,7 @@ class Hub:
             return lambda outbox: self._put_states(states, rendered, outbox)
         feed = next(watch for watch in watches if isinstance(watch, FeedWatch))
         behind = min(feed.cursors.values(), default=0)
-        languages = {socket.language for socket in feed.cursors}
+        languages = frozenset(socket.language for socket in feed.cursors)
         news = await db.run(read_feed, feed.region, behind, languages, users)
         return lambda outbox: self._put_entries(feed, news, outbox)
 
@@ -341,8 +347,8 @@ class Hub:
     def _put_entries(self, watch: FeedWatch, news: News, outbox: Outbox) -> Sequence[AnyWatch]:
         watch.head = news.head
         for socket, cursor in watch.cursors.items():
-            if cursor >= news.head:
-                continue
+            if cursor >= news.head or not news.covers(socket, cursor):
+                continue  # who came too late for this is served by the next flush
             for fragment in news.fragments_for(watch.region, socket, cursor):
                 outbox.put(fragment, [socket])
             watch.cursors[socket] = news.head
@@ -422,10 +428,23 @@ def render_states(
 class News:
     """What a feed has to say since some entry, rendered for all who are here."""
 
+    #: What was known when it was read: pages that have come since are not covered.
+    after: int
+    languages: frozenset[str]
+    users: frozenset[int]
+
     head: int
     entries: Sequence[Entry]
     #: By entry, language and person (None: everybody else).
     html: Mapping[tuple[int, str, int | None], str]
+
+    def covers(self, socket: Socket, cursor: int) -> bool:
+        """Is everything in here that this page has missed?"""
+        return (
+            cursor >= self.after
+            and socket.language in self.languages
+            and socket.page.user_id in self.users
+        )
 
     def fragments_for(self, feed: Feed, socket: Socket, cursor: int) -> Iterator[str]:
         """What one page gets that has seen all up to ``cursor``."""
@@ -446,7 +465,7 @@ class News:
             yield moved_mark(feed.name, self.head)
 
 
-def read_feed(feed: Feed, after: int, languages: Iterable[str], users: frozenset[int]) -> News:
+def read_feed(feed: Feed, after: int, languages: frozenset[str], users: frozenset[int]) -> News:
     """A feed's entries after ``after``, rendered once per variant somebody needs."""
     entries = feed.entries(after, FEED_LOOKBACK)
     html = {
@@ -456,7 +475,7 @@ def read_feed(feed: Feed, after: int, languages: Iterable[str], users: frozenset
         for you in (None, *(users & entry.you))
     }
     head = entries[-1].id if entries else max(after, feed.head())
-    return News(head, entries, html)
+    return News(after, languages, users, head, entries, html)
 
 
 def latest_of_slots(entries: Sequence[Entry]) -> list[Entry]:

@@ -15,6 +15,7 @@ import socket
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, transaction
@@ -23,10 +24,16 @@ from django.dispatch import Signal
 
 from . import bus, db, signals
 from .conf import conf
-from .models import Connection, Node
+from .models import Connection, Node, ago
 from .topics import changed
 
 logger = logging.getLogger(__name__)
+
+#: The longest pause between two tries of a page to reconnect (``htmx-config`` in
+#: the page: 5 s, and up to 30 % more).
+RECONNECT_SECONDS = 6.5
+#: The serial of a row whose socket was another process's: nobody's own.
+NO_SERIAL = 0
 
 #: The topic of the whole company: who is here at all, and what they do.
 EVERYBODY = "presence"
@@ -163,13 +170,24 @@ def _register() -> Node:
     host, pid = socket.gethostname(), os.getpid()
     mine = Node.objects.filter(host=host)
     predecessors = [node.pk for node in mine if node.pid == pid or not _is_running(node.pid)]
-    _say_gone(_bury(predecessors))
+    Node.objects.filter(pk__in=predecessors).update(seen_at=ago(conf().node_timeout_seconds * 2))
     if bus.is_in_memory() and (living := Node.objects.live().first()):
         raise ImproperlyConfigured(
             f"Another server process ({living}) uses this database, and the in-memory channel "
             "layer cannot reach it: pages would miss updates. Set REDIS_URL, or stop the other."
         )
-    return Node.objects.create(boot=uuid.uuid4().hex, host=host[:255], pid=pid)
+    node = Node.objects.create(boot=uuid.uuid4().hex, host=host[:255], pid=pid)
+    _adopt(node, predecessors)
+    return node
+
+
+def _adopt(node: Node, predecessors: Sequence[int]) -> None:
+    """After a restart, the pages of the process before are on their way back:
+    they count as here for the grace and the longest pause of their reconnect."""
+    Connection.objects.filter(node__in=predecessors).update(
+        node=node, serial=NO_SERIAL, left_at=Now() + timedelta(seconds=RECONNECT_SECONDS)
+    )
+    Node.objects.filter(pk__in=predecessors, connections=None).delete()
 
 
 def _is_running(pid: int) -> bool:
@@ -191,7 +209,8 @@ def _send_heartbeat(pages: Sequence[Page]) -> None:
 
 
 def _write(node: Node, batch: Batch) -> None:
-    joins = [joined for joined in batch.joins.values() if joined[1] not in batch.leaves]
+    ended = {*batch.leaves, *batch.moves}
+    joins = [joined for joined in batch.joins.values() if joined[1] not in ended]
     with transaction.atomic():
         mine = Connection.objects.filter(node=node)
         moved = list(mine.filter(serial__in=batch.moves)) if batch.moves else []

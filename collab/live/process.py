@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable
 
 from . import bus, db
@@ -43,6 +44,7 @@ class Process:
         self.presence = Presence()
         self.bus = bus.Bus(self._changed, self.hub.everything_changed)
         self._tasks: list[asyncio.Task[None]] = []
+        self._rights: Counter[int] = Counter()
 
     async def start(self) -> None:
         """Enter presence and start all tasks.
@@ -88,8 +90,14 @@ class Process:
         for name in topics:
             if name.startswith(PERSON):
                 user_id = int(name.removeprefix(PERSON))
+                self._rights[user_id] += 1
                 for socket in list(self.hub.by_user.get(user_id, ())):
                     self._spawn(self.check(socket))
+
+    def rights_seen(self, user_id: int) -> int:
+        """How many changes of this person's rights have been heard of: whoever
+        asks for rights compares it before and after."""
+        return self._rights[user_id]
 
     async def check_everybody(self) -> None:
         """Ask again whether every socket's person is signed in and may see it."""

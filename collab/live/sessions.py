@@ -45,7 +45,9 @@ def rights_changed(*user_ids: int) -> None:
 def watch_sessions() -> None:
     """Notice ended sessions and changed accounts (called once, at start)."""
     post_delete.connect(_session_ended, sender=Session, dispatch_uid="live.session")
-    post_save.connect(_person_saved, sender=get_user_model(), dispatch_uid="live.person")
+    person = get_user_model()
+    post_save.connect(_person_saved, sender=person, dispatch_uid="live.person")
+    post_delete.connect(_person_saved, sender=person, dispatch_uid="live.person.gone")
 
 
 def _session_ended(instance: Session, **kwargs: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from ..live.topics import changed
@@ -16,6 +16,7 @@ from ..timings import REOPEN_SECONDS
 FEED_LOCK = 0x436F6C6C6162
 
 
+@transaction.atomic
 def record(
     document_id: int,
     actor_id: int,
@@ -24,7 +25,8 @@ def record(
     words_added: int = 0,
     words_removed: int = 0,
 ) -> None:
-    """Add an event. Call it last in the transaction it belongs to."""
+    """Add an event. Call it last in the transaction it belongs to: from here to
+    its commit, nobody else can add one."""
     _in_order()
     Activity.objects.create(
         document_id=document_id,
@@ -36,6 +38,7 @@ def record(
     changed(ACTIVITY)
 
 
+@transaction.atomic
 def record_opened(document_id: int, actor_id: int) -> None:
     """Add "opened", unless the person was here a moment ago."""
     recent = Activity.objects.filter(

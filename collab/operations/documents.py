@@ -65,7 +65,7 @@ def save(pk: int, person_id: int, new: Content, *, fence: int, version: int) -> 
         StaleSave: the fence or the version has moved on; nothing was written.
     """
     text = normalise(new.text)
-    before = Document.objects.filter(pk=pk).values_list("text", flat=True).first()
+    before = Document.objects.filter(pk=pk).values_list("title", "text").first()
     unhindered = Q(holder=person_id) | Q(holder__isnull=True)
     saved = Document.objects.filter(unhindered, pk=pk, version=version, fence=fence).update(
         title=new.title,
@@ -78,7 +78,8 @@ def save(pk: int, person_id: int, new: Content, *, fence: int, version: int) -> 
     )
     if before is None or not saved:
         raise StaleSave
-    words = words_changed(before, text)
+    old_title, old_text = before
+    words = words_changed(old_text, text)
     activity.record(
         pk,
         person_id,
@@ -87,4 +88,6 @@ def save(pk: int, person_id: int, new: Content, *, fence: int, version: int) -> 
         words_removed=words.removed,
     )
     changed(content(pk), pen(pk))
+    if new.title != old_title:
+        changed(DOCUMENTS)
     return version + 1

@@ -217,7 +217,7 @@ def test_whoever_watched_a_save_has_read_it(leela: Person, fry: Person, document
     assert Reading.objects.get(person=fry).version == 2
 
 
-def test_activity_ids_become_visible_in_order(leela: Person, document: Document) -> None:
+def test_activity_ids_become_visible_in_order(leela: Person, fry: Person) -> None:
     """A feed remembers the last id: a lower one must not appear after it."""
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has one writer at a time: nothing can overtake")
@@ -226,8 +226,8 @@ def test_activity_ids_become_visible_in_order(leela: Person, document: Document)
     def writer(number: int) -> None:
         try:
             for _ in range(10):
-                activity.record_opened(document.pk, leela.pk)
-                documents.create(leela.pk, NEW)
+                made = documents.create(leela.pk, NEW)
+                activity.record_opened(made.pk, fry.pk)
         finally:
             connections.close_all()
 

@@ -93,6 +93,20 @@ async def test_push_equals_reload(
             await page.until_current("toasts")
 
 
+@pytest.mark.parametrize("url", ["/", "/active/", "/documents/{pk}/"])
+@pytest.mark.parametrize("act", [edits, saves, writes_another, renames_himself])
+async def test_every_act_is_pushed_to_every_page(
+    engine: Process, leela: Person, fry: Person, document: Document, url: str, act: Act
+) -> None:
+    """Whatever somebody does, whatever page another looks at: push equals reload."""
+    fry_page = f"/documents/{document.pk}/"
+    async with visit(fry, fry_page), visit(leela, url.format(pk=document.pk)) as page:
+        await page.until_current("toasts")
+        await act(document, fry)
+        new = [name for name in page.regions if name.startswith("new_documents")]
+        await page.until_current("toasts", *new)
+
+
 @pytest.mark.parametrize("name", list(SHOWN))
 async def test_every_pushed_id_exists_on_the_page(
     engine: Process, leela: Person, fry: Person, document: Document, name: str

@@ -363,6 +363,7 @@ def test_a_browsers_guess_takes_no_pen(as_leela: Client, document: Document) -> 
     """A prefetch is not a person."""
     url = f"/documents/{document.pk}/edit/"
     assert as_leela.get(url, headers={"sec-purpose": "prefetch"}).status_code == 204
+    assert as_leela.get(url, headers={"sec-fetch-dest": "image"}).status_code == 204
     document.refresh_from_db()
     assert document.holder is None
 
@@ -430,6 +431,9 @@ def test_a_cover_survives_a_conflict(as_leela: Client, document: Document) -> No
     kept = re.search(r'name="kept_cover" value="([^"]+)"', page)
     assert kept
     decided = {"fence": "1", "version": "2", "decided": "1", "title": "T", "text": "x"}
+    refused = as_leela.post(url, {**decided, "title": "", "kept_cover": kept[1]})
+    assert refused.status_code == 422
+    assert f'name="kept_cover" value="{kept[1]}"' in refused.content.decode()
     as_leela.post(url, {**decided, "kept_cover": "../../secret_key"})
     document.refresh_from_db()
     assert document.cover == ""

@@ -65,7 +65,11 @@ def cover(request: PersonRequest, name: str) -> FileResponse:
     """A stored cover, for those who may read its document."""
     if not covers.NAME.match(name) or not readable(request.user).filter(cover=name).exists():
         raise Http404
+    try:
+        stored = default_storage.open(covers.path_of(name))
+    except FileNotFoundError:  # it lies on another machine
+        raise Http404 from None
     # The type is ours, not the uploader's; see ``covers``.
-    response = FileResponse(default_storage.open(covers.path_of(name)), content_type="image/webp")
+    response = FileResponse(stored, content_type="image/webp")
     response["Cache-Control"] = "private, max-age=31536000, immutable"
     return response

@@ -33,8 +33,8 @@ def edit(request: PersonRequest, pk: int) -> HttpResponse:
     own_fence = int(shown) if shown.isdecimal() and len(shown) < 19 else None
     if own_fence is not None and _holds(request, document, own_fence):
         return _editor(request, document, EditForm.of(document, own_fence), own_fence)
-    if request.method == "HEAD" or request.headers.get("Sec-Purpose", "").startswith("prefetch"):
-        return HttpResponse(status=204)  # a question or a browser's guess takes no pen
+    if not _is_visit(request):
+        return HttpResponse(status=204)
     fence = editing.take(pk, request.user.pk) or _bring(request, document)
     if fence is not None:
         return _to_editor(pk, fence)
@@ -54,6 +54,16 @@ def pen(request: PersonRequest, pk: int) -> HttpResponse:
         return redirect("document", pk)
     fence_here = editing.move(pk, request.user.pk) or editing.take(pk, request.user.pk)
     return redirect("edit", pk) if fence_here is None else _to_editor(pk, fence_here)
+
+
+def _is_visit(request: PersonRequest) -> bool:
+    """Has a person gone to this page? A question (HEAD), a browser's guess, or an
+    address that a text has as a picture must not take the pen."""
+    return (
+        request.method == "GET"
+        and not request.headers.get("Sec-Purpose", "").startswith("prefetch")
+        and request.headers.get("Sec-Fetch-Dest", "document") == "document"
+    )
 
 
 def _holds(request: PersonRequest, document: Document, fence: int) -> bool:
@@ -97,11 +107,7 @@ def _save(request: PersonRequest, document: Document) -> HttpResponse:
     content = form.content(document.cover)
     done = "done" in request.POST
     if content is None:
-        if request.htmx:
-            return render(request, "partials/save_state.html", {"form": form}, status=422)
-        if form.has_error("version") or form.has_error("fence"):
-            return _conflict(request, document, form, status=400)
-        return _editor(request, document, form, form.cleaned_data["fence"], status=422)
+        return _refused(request, document, form)
     fence, version = form.cleaned_data["fence"], form.cleaned_data["version"]
     if "decided" in request.POST:  # from the conflict page, having seen both texts
         fence = editing.take(document.pk, request.user.pk, own_fence=fence) or fence
@@ -127,6 +133,18 @@ def _save(request: PersonRequest, document: Document) -> HttpResponse:
         return render(request, "partials/save_state.html", context)
     messages.success(request, _("Saved."))
     return _to_editor(document.pk, fence)
+
+
+def _refused(request: PersonRequest, document: Document, form: EditForm) -> HttpResponse:
+    """The form says what is wrong, and everything that was typed stays."""
+    if "decided" in request.POST:
+        kept = request.POST.get("kept_cover", "")
+        return _conflict(request, document, form, cover=kept, status=422)
+    if request.htmx:
+        return render(request, "partials/save_state.html", {"form": form}, status=422)
+    if form.has_error("version") or form.has_error("fence"):
+        return _conflict(request, document, form, status=400)
+    return _editor(request, document, form, form.cleaned_data["fence"], status=422)
 
 
 def _conflict(

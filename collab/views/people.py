@@ -19,7 +19,7 @@ def profile(request: PersonRequest) -> HttpResponse:
     """Name, colour, language and appearance."""
     form = ProfileForm(request.POST or None, instance=request.user)
     if request.method == "POST" and form.is_valid():
-        people.update(form.save(commit=False))
+        people.update(form.save(commit=False), form.Meta.fields)
         with translation.override(form.instance.language):
             messages.success(request, _("Your profile is saved."))
         return redirect("profile")

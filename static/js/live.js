@@ -12,7 +12,8 @@
   });
   document.addEventListener("htmx:ws:close", ({ detail }) => {
     root.dataset.live = "offline";
-    if ([SIGNED_OUT, FORBIDDEN].includes(detail.code)) root.dataset.closed = detail.code;
+    const final = { 4400: FORBIDDEN, 1009: FORBIDDEN, 4401: SIGNED_OUT, 4403: FORBIDDEN };
+    if (detail.code in final) root.dataset.closed = final[detail.code];
   });
   // A page out of the back/forward cache has lost its socket and its state.
   addEventListener("pageshow", ({ persisted }) => persisted && location.reload());

@@ -319,6 +319,57 @@ async def test_what_is_taken_away_is_gone_and_no_longer_sent(hub: Hub, board: Bo
     assert len(wire.frames) == sent
 
 
+async def test_who_comes_while_a_feed_is_read_misses_nothing(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that is further behind, in another language, or a new person: the
+    next flush serves it, from where it stands."""
+    Log.rows.extend(Entry(n, {"text": f"e{n}."}, f"s{n}") for n in range(1, 6))
+    first, first_wire = socket(LEELA, "en", "log")
+    hub.join(first, {"log": "5"})
+    await hub.flush()
+    gate = threading.Event()
+    entries = Log.entries
+
+    def slowly(self: Log, after: int, limit: int) -> Sequence[Entry]:
+        gate.wait(5)
+        return entries(self, after, limit)
+
+    monkeypatch.setattr(Log, "entries", slowly)
+    Log.rows.append(Entry(6, {"text": "e6."}, "s6"))
+    hub.changed(["log"])
+    flush = asyncio.create_task(hub.flush())
+    await asyncio.sleep(0.01)
+    late, late_wire = socket(FRY, "it", "log")
+    hub.join(late, {"log": "2"})
+    gate.set()
+    await flush
+    await hub.flush()
+    assert "e6." in first_wire.frames[0]
+    assert all(f"e{n}." in late_wire.frames[0] for n in (3, 4, 5, 6))
+
+
+async def test_who_comes_while_a_region_is_rendered_sees_their_own_words(
+    hub: Hub, board: Board
+) -> None:
+    """Even when their page has the shared version already."""
+    board.notes["1"] = "a"
+    first, _ = socket(LEELA)
+    hub.join(first, {})
+    await hub.flush()
+    board.owners["1"] = FRY
+    board.gate.clear()
+    hub.changed(["note:1"])
+    flush = asyncio.create_task(hub.flush())
+    await asyncio.sleep(0.01)
+    fry, wire = socket(FRY)
+    hub.join(fry, {"note-1": "<b>a</b>|en"})
+    board.gate.set()
+    await flush
+    await hub.flush()
+    assert "yours" in wire.frames[-1]
+
+
 async def test_a_feed_that_cannot_render_loses_nothing(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:

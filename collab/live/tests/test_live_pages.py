@@ -233,6 +233,26 @@ async def test_deactivation_closes_the_socket(engine: Process, leela: Person) ->
         assert await page.is_closed() == SIGNED_OUT
 
 
+async def test_a_dead_hub_is_started_again_and_looks_at_everything(
+    engine: Process, leela: Person, fry: Person, document: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What changed while it was dead is pushed when it lives again."""
+    monkeypatch.setattr(process, "RESTART_SECONDS", 0.05)
+    async with visit(leela, "/") as page:
+        await page.until_current("toasts")
+        flush = engine.hub.flush
+
+        async def die() -> None:
+            engine.hub._dirty.clear()  # the event is lost with it
+            engine.hub.flush = flush  # type: ignore[method-assign]
+            raise RuntimeError("dead on purpose")
+
+        engine.hub.flush = die  # type: ignore[method-assign]
+        await take(document.pk, fry.pk)
+        badge = f"lock_badge-{document.pk}"
+        await page.until(lambda: "Fry is editing" in page.regions[badge])
+
+
 async def test_the_engine_starts_again_after_a_failed_start(
     transactional_db: None, leela: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -229,17 +229,42 @@ async def test_in_memory_a_second_process_is_refused(
     db.shutdown()
 
 
-async def test_a_predecessor_that_was_killed_is_buried_at_the_start(
-    leela: Person, monkeypatch: pytest.MonkeyPatch
+async def test_a_restart_adopts_the_pages_of_the_process_before(
+    leela: Person, left: list[Page], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After kill -9 a restart on the same host needs no waiting."""
+    """After kill -9 and a restart pages have time to come back: none leaves, none
+    joins anew. Those that do not come back are gone after that."""
+    joined: list[Page] = []
+
+    def note(pages: list[Page], **kwargs: Any) -> None:
+        joined.extend(pages)
+
     monkeypatch.setattr("collab.live.presence._is_running", lambda pid: False)
     before = await running()
-    before.join(Page("a", leela.pk))
+    pages = [Page("a", leela.pk), Page("b", leela.pk)]
+    for page in pages:
+        before.join(page)
     await before.flush()
-    await running()
+    signals.joined.connect(note)
+    after = await running()
     assert await Node.objects.acount() == 1
-    assert await alive() == set()
+    assert await alive() == {"a", "b"}
+    after.join(pages[0])
+    await after.flush()
+    await age(seconds=presence.RECONNECT_SECONDS + 5.1)
+    await sync_to_async(sweep)()
+    assert await alive() == {"a"}
+    assert (joined, left) == ([], [pages[1]])
+    db.shutdown()
+
+
+async def test_a_page_that_was_swapped_at_once_leaves_no_ghost(leela: Person) -> None:
+    """Joined and moved on within one batch: it was never there."""
+    here = await running()
+    here.move(here.join(Page("a", leela.pk)))
+    here.join(Page("b", leela.pk))
+    await here.flush()
+    assert await alive() == {"b"}
     db.shutdown()
 
 
