@@ -71,15 +71,15 @@ types: .venv/.dev ## Strict mypy
 
 .PHONY: unit
 unit: .venv/.dev ## Unit and integration tests on SQLite and the in-memory layer
-	$(TEST_ENV) $(BIN)/pytest collab -p no:playwright
+	$(TEST_ENV) $(BIN)/pytest collab -p no:playwright -n 2
 
 .PHONY: integration
 integration: .venv/.dev ## The same tests on real PostgreSQL and Redis
-	$(TEST_ENV) $(BIN)/python -m e2e.with_services $(BIN)/pytest collab -p no:playwright
+	$(TEST_ENV) $(BIN)/python -m e2e.with_services $(BIN)/pytest collab -p no:playwright -n 2
 
 .PHONY: e2e
 e2e: .venv/.tools ## People in real Chromium, on both set-ups, and both deployments
-	$(TEST_ENV) $(BIN)/pytest e2e
+	$(TEST_ENV) $(BIN)/pytest e2e -n 2 --dist loadfile
 
 .PHONY: bench
 bench: .venv/.dev ## Measure, beside the conventional way and the physical limit

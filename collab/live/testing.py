@@ -96,14 +96,14 @@ class LivePage:
             await self.receive()
 
     async def until_current(self, *but: str) -> None:
-        """Receive frames until the page is as it would be loaded now.
+        """Receive frames until every region of the page is as it would be loaded now.
 
         Args:
             but: regions left aside: a feed is a history, not a state.
         """
         while True:
             fresh = await self.reloaded()
-            if all(self.regions.get(i) == inner for i, inner in fresh.items() if i not in but):
+            if all(fresh.get(i) == inner for i, inner in self.regions.items() if i not in but):
                 return
             await self.receive()
 

@@ -44,7 +44,7 @@ def test_a_save_moves_the_version_and_says_how_much(leela: Person, document: Doc
     assert fence
     with announced() as topics:
         assert documents.save(document.pk, leela.pk, NEW, fence=fence, version=1) == 2
-    assert topics == {f"document:{document.pk}", f"pen:{document.pk}", "activity"}
+    assert topics == {f"document:{document.pk}", f"pen:{document.pk}", "activity", "documents"}
     document.refresh_from_db()
     assert (document.title, document.version, document.changed_by) == ("New", 2, leela)
     saved = document.activities.filter(verb=Activity.Verb.SAVED).get()
