@@ -55,6 +55,17 @@ def test_a_save_that_failed_says_so_and_can_be_repeated(
     leela.saves()
 
 
+def test_a_slow_script_does_not_leave_the_page_dead(leela: Person) -> None:
+    """htmx must not start before its WebSocket extension has arrived."""
+
+    def late(route: Route) -> None:
+        leela.page.wait_for_timeout(1_000)  # the network is slow, not the test
+        route.continue_()
+
+    leela.page.route("**/hx-ws-*.js", late)
+    leela.opens_dashboard()
+
+
 @both_stacks
 def test_offline_and_back(
     stack: Stack, cable: Cable, person: PersonMaker, fry: Person, written: Written
