@@ -79,7 +79,7 @@ integration: .venv/.dev ## The same tests on real PostgreSQL and Redis
 
 .PHONY: e2e
 e2e: .venv/.tools ## People in real Chromium, on both set-ups, and both deployments
-	$(TEST_ENV) $(BIN)/pytest e2e -n 2 --dist loadfile
+	$(TEST_ENV) $(BIN)/pytest e2e -n 2
 
 .PHONY: bench
 bench: .venv/.dev ## Measure, beside the conventional way and the physical limit

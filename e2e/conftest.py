@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Playwright, StorageState, expect
 from pytest_playwright.pytest_playwright import CreateContextCallback
 
@@ -29,6 +31,7 @@ EXPECT_MS = 5_000
 CAST = ("leela", "fry", "bender", "zoidberg", "hermes")
 #: How a failed test finds the stack it ran on.
 STACK = pytest.StashKey[Stack]()
+FAILED = pytest.StashKey[bool]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -42,8 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     # Ended from outside, the tests still end their servers.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # A failed test leaves its trace and pictures.
-    config.option.tracing = "retain-on-failure"
+    # A failed test leaves its pictures and traces (the latter see ``person``).
     config.option.screenshot = "only-on-failure"
     expect.set_options(timeout=EXPECT_MS)
 
@@ -53,8 +55,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """A failed test shows what its servers wrote."""
     outcome = yield
     report = outcome.get_result()
-    if report.failed and (stack := item.stash.get(STACK, None)):
-        report.sections.append(("servers", stack.logs()))
+    if report.failed:
+        item.stash[FAILED] = True
+        if stack := item.stash.get(STACK, None):
+            report.sections.append(("servers", stack.logs()))
 
 
 # -- The browser -----------------------------------------------------------------
@@ -152,6 +156,9 @@ def person(
     ) -> Person:
         state = None if own_session or anonymous else signed_in(stack, username)
         context = new_context(storage_state=state, **options)
+        # Snapshots of the DOM tell enough; a film of every page would cost more
+        # than the tests themselves.
+        context.tracing.start(snapshots=True)
         url = url or stack.urls[CAST.index(username) % len(stack.urls)]
         if own_session:
             sign_in(context.request, url, username)
@@ -161,8 +168,18 @@ def person(
         return one
 
     yield make
+    keep_traces(request.node, made)
     if not request.node.get_closest_marker("complaints"):
         assert [complaint for one in made for complaint in one.complaints] == []
+
+
+def keep_traces(test: pytest.Item, people: list[Person]) -> None:
+    """What each person of a failed test did, for ``playwright show-trace``."""
+    name = re.sub(r"[^a-zA-Z0-9]+", "-", test.nodeid).strip("-")
+    for person in people:
+        path = Path("test-results") / name / f"{person.username}.zip"
+        with suppress(PlaywrightError):  # a context that the test itself has closed
+            person.context.tracing.stop(path=path if test.stash.get(FAILED, False) else None)
 
 
 @pytest.fixture

@@ -152,7 +152,6 @@ def test_a_restart_of_the_server_is_a_short_cut(stack: Stack, leela: Person, fry
     leela.sees_active(2)
 
 
-@both_stacks
 def test_a_restart_takes_no_pen_and_tells_nobody(
     stack: Stack, person: PersonMaker, document: int
 ) -> None:
@@ -178,6 +177,7 @@ def test_a_restart_takes_no_pen_and_tells_nobody(
     assert after[0][0] - before[0][0] == saved[0][0] == 1
 
 
+@both_stacks
 def test_signed_out_elsewhere(person: PersonMaker) -> None:
     """The session ends in another place: within 2 s the page says so, and stays so."""
     leela = person("leela", own_session=True)

@@ -8,6 +8,7 @@ The rows (:mod:`collab.live.models`) are the truth; ``disconnect`` is a hint.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import os
@@ -84,6 +85,7 @@ class Presence:
         self._pages: dict[int, Page] = {}
         self._batch = Batch()
         self._wake = asyncio.Event()
+        self._due = asyncio.Event()
 
     async def register(self) -> None:
         """Enter this process among the living.
@@ -131,6 +133,8 @@ class Presence:
         if not self._batch or self._node is None:
             return
         batch, self._batch = self._batch, Batch()
+        if batch.leaves:  # so that they are gone when the grace is over, not later
+            asyncio.get_running_loop().call_later(conf().leave_grace_seconds, self._due.set)
         try:
             await db.run(_write, self._node, batch)
         except IntegrityError:
@@ -156,7 +160,15 @@ class Presence:
         await db.run(_send_heartbeat, list(self._pages.values()))
 
     async def sweep(self) -> None:
-        """Remove who is gone: pages after their grace, processes with all theirs."""
+        """Remove who is gone: pages after their grace, processes with all theirs.
+
+        Waits for the next round first, or for the end of somebody's grace.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(conf().sweep_seconds):
+                await self._due.wait()
+                await asyncio.sleep(conf().presence_batch_seconds * 2)  # past the row's own
+        self._due.clear()
         await db.run(sweep)
 
     async def unregister(self) -> None:

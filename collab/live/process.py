@@ -63,7 +63,7 @@ class Process:
         ):
             self._supervise(job)
         self._supervise(every(lambda: conf().heartbeat_seconds, self.presence.beat))
-        self._supervise(every(lambda: conf().sweep_seconds, self.presence.sweep))
+        self._supervise(every(lambda: 0.0, self.presence.sweep))  # it paces itself
         self._supervise(every(lambda: conf().session_check_seconds, self.check_everybody))
 
     async def stop(self) -> None:
