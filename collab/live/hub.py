@@ -186,21 +186,20 @@ class Hub:
         same_user.discard(socket)
         if not same_user:
             self.by_user.pop(socket.page.user_id, None)
-        for identifier in socket.regions:
-            if watch := self._watches.get(identifier):
-                watch.discard(socket)
-                if not watch.sockets:
-                    self._unwatch(identifier, watch)
+        self._unsubscribe(socket, socket.regions)
 
     def drop(self, socket: Socket, lost: Collection[str]) -> None:
         """Take regions away from a page whose person may not see them any more."""
-        for identifier in lost:
+        self._unsubscribe(socket, lost)
+        socket.regions = tuple(i for i in socket.regions if i not in lost)
+        socket.wire.write(Frame("".join(replaced(i, regions.GONE) for i in lost)))
+
+    def _unsubscribe(self, socket: Socket, identifiers: Iterable[str]) -> None:
+        for identifier in identifiers:
             if watch := self._watches.get(identifier):
                 watch.discard(socket)
                 if not watch.sockets:
                     self._unwatch(identifier, watch)
-        socket.regions = tuple(i for i in socket.regions if i not in lost)
-        socket.wire.write(Frame("".join(replaced(i, regions.GONE) for i in lost)))
 
     # Events, called in the event loop.
 
