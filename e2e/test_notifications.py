@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from playwright.sync_api import expect
+import pytest
+from playwright.sync_api import Browser, Playwright, expect
 
+from e2e.chromium import launch_options
 from e2e.conftest import both_stacks
 from e2e.observers import HIDDEN, NOTIFICATIONS, html
 from e2e.people import Person
 
 pytestmark = both_stacks
 Written = Callable[..., int]
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """The whole browser: the headless shell denies every notification."""
+    one = playwright.chromium.launch(**launch_options(playwright, full=True))
+    yield one
+    one.close()
 
 
 def allows(person: Person) -> None:
