@@ -22,9 +22,12 @@ class Cable:
         self._port, self._to = port, to
         self._listener: socket.socket | None = None
         self._ends: set[socket.socket] = set()
+        self._passes = threading.Event()
+        self._passes.set()
 
     def plug(self) -> None:
         """Connections pass from now on."""
+        self._passes.set()
         listener = socket.create_server((LOCALHOST, self._port))
         self._listener = listener
         threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
@@ -34,9 +37,14 @@ class Cable:
         if self._listener is not None:
             close(self._listener)
             self._listener = None
+        self._passes.set()
         for end in list(self._ends):
             close(end)
         self._ends.clear()
+
+    def freeze(self) -> None:
+        """Nothing passes, and neither side is told: the cable hangs loose."""
+        self._passes.clear()
 
     def _accept(self, listener: socket.socket) -> None:
         while True:
@@ -52,6 +60,7 @@ class Cable:
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
+                self._passes.wait()
                 sink.sendall(data)
         close(source)
         close(sink)

@@ -23,6 +23,8 @@ PROMPT = 2_500
 LEAVE = 8_000
 #: A killed process is forgotten after this, in milliseconds.
 KILLED = 10_000
+#: Who hangs on a dead line is gone after this, in milliseconds.
+PULLED = 25_000
 
 
 @dataclass

@@ -10,7 +10,7 @@ from playwright.sync_api import Route, expect
 from e2e.cable import Cable
 from e2e.conftest import both_stacks, on_cluster
 from e2e.observers import html
-from e2e.people import KILLED, Person, PersonMaker, post
+from e2e.people import KILLED, PULLED, Person, PersonMaker, post
 from e2e.stack import Stack
 
 pytestmark = pytest.mark.complaints
@@ -109,6 +109,17 @@ def test_what_is_typed_survives_a_cut(
     fry.saves()
     fry.finishes()
     fry.sees_text("and during it.")
+
+
+def test_a_pulled_cable_is_noticed(stack: Stack, cable: Cable, person: PersonMaker) -> None:
+    """Who hangs on a dead line, with no goodbye from any side, is gone for the
+    others within the promised 25 s."""
+    leela, fry = person("leela"), person("fry", url=stack.cable_url)
+    leela.opens_dashboard()
+    fry.opens_dashboard()
+    leela.sees_active(2)
+    cable.freeze()
+    leela.sees_active(1, within=PULLED)
 
 
 @on_cluster

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, cast
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
@@ -24,9 +24,6 @@ from .process import FORBIDDEN, SIGNED_OUT, Process
 from .regions import UnknownRegion
 from .sessions import person_of
 from .transport import EXTENSION, QueueWire, Wire
-
-if TYPE_CHECKING:
-    from django.contrib.auth.base_user import AbstractBaseUser
 
 MALFORMED = 4400
 #: "id:mark": the mark is an ETag (hexadecimal) or the number of a feed's entry.
@@ -92,7 +89,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         assert self.wire is not None
         rights = self.process.rights_seen(token.page.user_id)
         # Asked again: a page may resume long after its socket was let in.
-        user, allowed = await db.run(admitted, self.session_key, token.regions)
+        user, allowed = await db.run(pages.admitted, self.session_key, token.regions)
         if user is None:
             self.wire.close(SIGNED_OUT)
             return
@@ -135,14 +132,6 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
             self.process.hub.leave(self.socket)
             self.process.presence.leave(self.serial)
             self.socket, self.serial = None, 0
-
-
-def admitted(
-    session_key: str, region_ids: Sequence[str]
-) -> tuple[AbstractBaseUser | None, set[str]]:
-    """Who is behind a session now, and which regions they may see."""
-    user = person_of(session_key)
-    return user, pages.permitted(user, region_ids) if user else set()
 
 
 def read_resume(text: str | None) -> tuple[pages.Token, dict[str, str]]:

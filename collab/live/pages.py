@@ -9,7 +9,7 @@ page has shown. The permission is asked again all the same.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from django.utils.translation import get_language
 from . import regions
 from .conf import conf
 from .presence import Page
+from .sessions import person_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -171,3 +172,11 @@ def permitted(user: AbstractBaseUser, region_ids: Iterable[str]) -> set[str]:
         for name, keys in by_name.items()
         for key in regions.get(name).allow(user, keys)
     }
+
+
+def admitted(
+    session_key: str, region_ids: Sequence[str]
+) -> tuple[AbstractBaseUser | None, set[str]]:
+    """Who is behind a session now, and which regions they may see."""
+    user = person_of(session_key)
+    return user, permitted(user, region_ids) if user else set()

@@ -9,16 +9,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 
 from . import bus, db
 from .conf import conf
 from .hub import Hub, Socket
-from .pages import permitted
+from .pages import admitted
 from .presence import Presence, topic
 from .regions import topics_of
-from .sessions import PERSON, person_of
+from .sessions import PERSON
 
 logger = logging.getLogger(__name__)
 
@@ -101,16 +101,25 @@ class Process:
 
     async def check_everybody(self) -> None:
         """Ask again whether every socket's person is signed in and may see it."""
-        for socket in list(self.hub.sockets):
-            await self.check(socket)
+        tabs: defaultdict[str, list[Socket]] = defaultdict(list)
+        for socket in self.hub.sockets:
+            tabs[socket.session_key].append(socket)
+        for sockets in tabs.values():  # one question each: people keep many tabs open
+            await self._check_session(sockets)
 
     async def check(self, socket: Socket) -> None:
         """Close a socket whose session has ended or whose rights have shrunk."""
-        user = await db.run(person_of, socket.session_key)
-        if user is None or user.pk != socket.page.user_id:
-            self._cut(socket, SIGNED_OUT)
-        elif lost := set(socket.regions) - await db.run(permitted, user, socket.regions):
-            self.take_away(socket, lost)
+        await self._check_session([socket])
+
+    async def _check_session(self, sockets: Sequence[Socket]) -> None:
+        """The same for all sockets of one session."""
+        shown = {region for socket in sockets for region in socket.regions}
+        user, allowed = await db.run(admitted, sockets[0].session_key, tuple(shown))
+        for socket in sockets:
+            if user is None or user.pk != socket.page.user_id:
+                self._cut(socket, SIGNED_OUT)
+            elif lost := shown.intersection(socket.regions) - allowed:
+                self.take_away(socket, lost)
 
     def take_away(self, socket: Socket, lost: Collection[str]) -> bool:
         """A page shows what its person may not see (any more): those regions go.

@@ -41,6 +41,7 @@ def record(
 @transaction.atomic
 def record_opened(document_id: int, actor_id: int) -> None:
     """Add "opened", unless the person was here a moment ago."""
+    _in_order()  # first: what another process is adding counts
     recent = Activity.objects.filter(
         document=document_id, actor=actor_id, at__gte=Now() - timedelta(seconds=REOPEN_SECONDS)
     )
