@@ -129,8 +129,9 @@ async def test_what_is_announced_again_while_it_is_sent_is_sent_again(
     gate = asyncio.Event()
 
     async def slowly(group: str, message: dict[str, Any]) -> None:
-        sent.append(message["topics"])
-        await gate.wait()
+        if message["topics"]:  # not a ping, maybe by the thread of an earlier test's relay
+            sent.append(message["topics"])
+            await gate.wait()
 
     monkeypatch.setattr(layer, "group_send", slowly)
     heard = Heard()
