@@ -19,6 +19,13 @@ class StaleSave(CollabError):
         )
 
 
+class PenTaken(CollabError):
+    """Something needs the pen while somebody else has it."""
+
+    def __str__(self) -> str:
+        return _("Somebody is editing this document. Try again when they have finished.")
+
+
 class BadImage(CollabError):
     """An upload that is no acceptable picture."""
 

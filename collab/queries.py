@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from django.db import models
 from django.db.models import Case, Count, Exists, OuterRef, Q, When, Window
 from django.db.models.functions import Now
 
 from .live.models import Connection
-from .models import Activity, Document, Person, Reading
+from .models import Activity, Document, Person, Reading, Revision
+from .packing import unpack
 from .subjects import document_of, subject_of
 from .timings import FACES
 
@@ -199,3 +201,31 @@ def last_save(document_id: int) -> Activity | None:
 def newer_documents(documents: LeaseQuerySet, after: int) -> int:
     """How many documents came after the one with id ``after``."""
     return documents.filter(pk__gt=after).count()
+
+
+def revisions(document_id: int) -> models.QuerySet[Revision]:
+    """A document's versions, newest first, without their texts."""
+    kept = Revision.objects.filter(document=document_id).select_related("author")
+    return kept.defer("packed")
+
+
+def revision(document_id: int, version: int) -> Revision | None:
+    """One version with its author, ready for :func:`text_of`."""
+    found = Revision.objects.filter(document=document_id, version=version)
+    return found.select_related("author").first()
+
+
+def text_of(kept: Revision) -> str:
+    """A version's text: one more query, unless it is packed by itself."""
+    if kept.key_version is None:
+        return unpack(bytes(kept.packed))
+    keys = Revision.objects.filter(document=kept.document_id, version=kept.key_version)
+    key = bytes(keys.values_list("packed", flat=True).get())
+    return unpack(bytes(kept.packed), unpack(key))
+
+
+def text_before(kept: Revision) -> str:
+    """The text of the version before this one, or "" when that was not kept."""
+    earlier = Revision.objects.filter(document=kept.document_id, version__lt=kept.version)
+    found = earlier.order_by("-version").first()
+    return text_of(found) if found else ""

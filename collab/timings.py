@@ -10,6 +10,12 @@ from django.conf import settings
 LEASE_SECONDS: float = getattr(settings, "LEASE_SECONDS", 30.0)
 #: The server renews the leases of connected pages this often.
 RENEW_SECONDS: float = getattr(settings, "RENEW_SECONDS", 10.0)
+#: Who is asked for the pen has this long to answer; then it is handed over.
+ANSWER_SECONDS: float = getattr(settings, "ANSWER_SECONDS", 30.0)
+#: A holder without a keystroke for this long hands over when asked, at once.
+IDLE_SECONDS: float = getattr(settings, "IDLE_SECONDS", 600.0)
+#: At a handover the holder's page has this long to store what is in it.
+FLUSH_SECONDS: float = getattr(settings, "FLUSH_SECONDS", 2.0)
 #: A person who comes back to a document within this time has not "opened" it anew.
 REOPEN_SECONDS: float = getattr(settings, "REOPEN_SECONDS", 300.0)
 
@@ -17,6 +23,9 @@ REOPEN_SECONDS: float = getattr(settings, "REOPEN_SECONDS", 300.0)
 TITLE_CHARACTERS = 200
 #: Longest text, in bytes of UTF-8 (200 KB render in 0.4 s).
 TEXT_BYTES = 200_000
+#: Longest reason for taking somebody's pen, and longest name of a revision.
+REASON_CHARACTERS = 200
+REVISION_NAME_CHARACTERS = 100
 #: Largest cover image, in bytes and in pixels (a picture can be a bomb).
 COVER_BYTES = 5 * 1024 * 1024
 COVER_PIXELS = 40_000_000

@@ -12,6 +12,7 @@ urlpatterns = [
     path("documents/<int:pk>/edit/", editing.edit, name="edit"),
     path("documents/<int:pk>/pen/", editing.pen, name="pen"),
     path("documents/<int:pk>/history/", documents.history, name="history"),
+    path("documents/<int:pk>/history/<int:version>/", documents.revision, name="revision"),
     path("documents/<int:pk>/<str:slug>/", documents.document, name="document"),
     path("covers/<str:name>", documents.cover, name="cover"),
     path("profile/", people.profile, name="profile"),

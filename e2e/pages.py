@@ -48,6 +48,7 @@ def paths(document: int) -> list[str]:
         "/documents/new/",
         f"/documents/{document}/",
         f"/documents/{document}/history/",
+        f"/documents/{document}/history/1/",
         f"/documents/{document}/edit/",
         "/profile/",
         "/password/",

@@ -5,5 +5,6 @@ from .document import Document
 from .lease import Lease
 from .person import Person
 from .reading import Reading
+from .revision import Revision
 
-__all__ = ["Activity", "Document", "Lease", "Person", "Reading"]
+__all__ = ["Activity", "Document", "Lease", "Person", "Reading", "Revision"]

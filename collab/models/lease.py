@@ -21,7 +21,13 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from ..timings import LEASE_SECONDS
+from ..timings import (
+    ANSWER_SECONDS,
+    FLUSH_SECONDS,
+    IDLE_SECONDS,
+    LEASE_SECONDS,
+    REASON_CHARACTERS,
+)
 
 #: Rows renewed by one statement; SQLite allows 1,000 terms in an expression.
 RENEW_BATCH = 200
@@ -29,6 +35,11 @@ RENEW_BATCH = 200
 
 def _expiry() -> Any:
     return Now() + timedelta(seconds=LEASE_SECONDS)
+
+
+#: A row nobody holds. A grant and a release both end all that was asked.
+_NOBODY: dict[str, Any] = {"holder": None, "held_at": None, "expires_at": None, "active_at": None}
+_UNASKED: dict[str, Any] = {"asked_by": None, "asked_at": None, "yields_at": None}
 
 
 def batched(items: Iterable[tuple[int, int]], size: int) -> Iterator[list[tuple[int, int]]]:
@@ -40,8 +51,14 @@ def batched(items: Iterable[tuple[int, int]], size: int) -> Iterator[list[tuple[
 
 class LeaseQuerySet(models.QuerySet["Any"]):
     """The rules, each one conditional UPDATE. All return whether it took effect
-    (or how many rows it touched), never an exception for "somebody else has it".
+    (or which rows it touched), never an exception for "somebody else has it".
+
+    A handover has two steps. ``ask`` notes who waits. When the holder agrees, is
+    idle, or has not answered in time, ``begin_yield`` gives the holder's page a
+    moment to store what is in it, and ``hand_over`` moves the lease.
     """
+
+    # States.
 
     def held(self) -> Self:
         """Rows somebody may write to now."""
@@ -50,6 +67,23 @@ class LeaseQuerySet(models.QuerySet["Any"]):
     def expired(self) -> Self:
         """Rows whose holder has not been heard of in time."""
         return self.filter(holder__isnull=False, expires_at__lt=Now())
+
+    def held_under(self, pk: int, person_id: int, fence: int) -> Self:
+        """The row, if this is its present lease (even one that has run out and
+        that nobody has taken since: its fence stands)."""
+        return self.filter(pk=pk, holder=person_id, fence=fence)
+
+    def unanswered(self) -> Self:
+        """Asked for, and the holder has let the time pass, or is idle."""
+        waited = Q(asked_at__lt=Now() - timedelta(seconds=ANSWER_SECONDS))
+        idle = Q(active_at__lt=Now() - timedelta(seconds=IDLE_SECONDS))
+        return self.filter(waited | idle, holder__isnull=False, asked_by__isnull=False)
+
+    def yielded(self) -> Self:
+        """The holder's page has had its moment."""
+        return self.filter(holder__isnull=False, yields_at__lt=Now())
+
+    # Taking and giving.
 
     def take(self, pk: int, person_id: int, *, own_fence: int | None = None) -> bool:
         """Take the lease if it is free, or if it is the taker's own.
@@ -68,9 +102,24 @@ class LeaseQuerySet(models.QuerySet["Any"]):
         """Take one's own lease from wherever one holds it: another tab."""
         return self._grant(self.filter(pk=pk, holder=person_id), person_id)
 
-    def _grant(self, rows: Self, person_id: int) -> bool:
+    def seize(self, pk: int, person_id: int, fence: int, reason: str) -> bool:
+        """Take somebody's lease at once, whatever they want, for ``reason``.
+
+        Who may is not asked here. ``fence`` is the lease one has seen and means.
+        """
+        return self._grant(self.filter(pk=pk, fence=fence), person_id, reason=reason)
+
+    def _grant(self, rows: Self, person_id: Any, reason: str = "") -> bool:
         return bool(
-            rows.update(holder=person_id, fence=F("fence") + 1, held_at=Now(), expires_at=_expiry())
+            rows.update(
+                **_UNASKED,
+                holder=person_id,
+                fence=F("fence") + 1,
+                held_at=Now(),
+                active_at=Now(),
+                expires_at=_expiry(),
+                seized_for=reason,
+            )
         )
 
     def renew(self, claims: Collection[tuple[int, int]]) -> int:
@@ -88,13 +137,18 @@ class LeaseQuerySet(models.QuerySet["Any"]):
             renewed += self.filter(matching, holder__isnull=False).update(expires_at=_expiry())
         return renewed
 
+    def touch(self, pk: int, person_id: int, fence: int) -> bool:
+        """The holder has written something: not idle, and alive.
+
+        Returns:
+            Whether this is the present lease.
+        """
+        held = self.held_under(pk, person_id, fence)
+        return bool(held.update(active_at=Now(), expires_at=_expiry()))
+
     def release(self, pk: int, person_id: int, fence: int) -> bool:
         """Give the lease back, if it is still this one."""
-        return bool(
-            self.filter(pk=pk, holder=person_id, fence=fence).update(
-                holder=None, held_at=None, expires_at=None
-            )
-        )
+        return bool(self.held_under(pk, person_id, fence).update(**_NOBODY, **_UNASKED))
 
     def clear_expired(self) -> list[int]:
         """Free all expired leases; returns the rows that this call freed."""
@@ -102,10 +156,48 @@ class LeaseQuerySet(models.QuerySet["Any"]):
         return [
             pk
             for pk, fence in overdue
-            if self.expired()
-            .filter(pk=pk, fence=fence)
-            .update(holder=None, held_at=None, expires_at=None)
+            if self.expired().filter(pk=pk, fence=fence).update(**_NOBODY, **_UNASKED)
         ]
+
+    # Asking and handing over.
+
+    def ask(self, pk: int, person_id: int) -> bool:
+        """Ask the holder for the lease. One at a time: who asks first waits."""
+        held = self.held().filter(pk=pk, asked_by__isnull=True).exclude(holder=person_id)
+        return bool(held.update(asked_by=person_id, asked_at=Now()))
+
+    def keep(self, pk: int, person_id: int, fence: int) -> bool:
+        """The holder says no; a handover that has begun is over, too."""
+        asked = self.held_under(pk, person_id, fence).filter(asked_by__isnull=False)
+        return bool(asked.update(**_UNASKED))
+
+    def withdraw(self, pk: int, person_id: int) -> bool:
+        """Who asked does not want it any more."""
+        return bool(self.filter(pk=pk, asked_by=person_id).update(**_UNASKED))
+
+    def begin_yield(self) -> list[int]:
+        """Tell the holders who did not answer that it is time; returns the rows.
+
+        From now on they have :data:`~collab.timings.FLUSH_SECONDS` to store what
+        is in their page.
+        """
+        due = list(self.unanswered().filter(yields_at=None).values_list("pk", "fence"))
+        until = Now() + timedelta(seconds=FLUSH_SECONDS)
+        return [
+            pk
+            for pk, fence in due
+            if self.unanswered().filter(pk=pk, fence=fence, yields_at=None).update(yields_at=until)
+        ]
+
+    def hand_over(self, pk: int, fence: int) -> bool:
+        """Move the lease from its holder to the person who has asked for it.
+
+        Args:
+            pk: the row.
+            fence: the holder's; if it has moved on, this has no effect.
+        """
+        asked = self.filter(pk=pk, fence=fence, holder__isnull=False, asked_by__isnull=False)
+        return self._grant(asked, F("asked_by"))
 
 
 class Lease(models.Model):
@@ -122,6 +214,21 @@ class Lease(models.Model):
     fence = models.PositiveBigIntegerField(_("fence"), default=0, editable=False)
     held_at = models.DateTimeField(_("held since"), null=True, blank=True)
     expires_at = models.DateTimeField(_("held until"), null=True, blank=True, db_index=True)
+    #: The holder's last keystroke that has reached the server.
+    active_at = models.DateTimeField(null=True, blank=True, editable=False)
+    #: Who waits for it, since when; and when the handover that has begun is done.
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="%(class)s_requests",
+    )
+    asked_at = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
+    yields_at = models.DateTimeField(null=True, blank=True, editable=False)
+    #: Why it was taken from the holder before, if it was taken by force.
+    seized_for = models.CharField(max_length=REASON_CHARACTERS, blank=True, editable=False)
 
     class Meta:
         abstract = True

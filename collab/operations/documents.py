@@ -8,13 +8,13 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from ..errors import StaleSave
+from ..errors import PenTaken, StaleSave
 from ..live.topics import changed
 from ..models import Activity, Document
 from ..models.document import EXCERPT_CHARACTERS
 from ..subjects import DOCUMENTS, content, pen
 from ..text import excerpt, normalise, words_changed
-from . import activity
+from . import activity, editing, revisions
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,9 @@ def create(author_id: int, new: Content) -> Document:
         changed_by_id=author_id,
     )
     words = words_changed("", text)
+    revisions.record(
+        document.pk, 1, author_id, title=new.title, cover=new.cover, text=text, words=words
+    )
     activity.record(document.pk, author_id, Activity.Verb.CREATED, words_added=words.added)
     changed(DOCUMENTS)
     return document
@@ -80,6 +83,9 @@ def save(pk: int, person_id: int, new: Content, *, fence: int, version: int) -> 
         raise StaleSave
     old_title, old_text = before
     words = words_changed(old_text, text)
+    revisions.record(
+        pk, version + 1, person_id, title=new.title, cover=new.cover, text=text, words=words
+    )
     activity.record(
         pk,
         person_id,
@@ -91,3 +97,23 @@ def save(pk: int, person_id: int, new: Content, *, fence: int, version: int) -> 
     if new.title != old_title:
         changed(DOCUMENTS)
     return version + 1
+
+
+@transaction.atomic
+def restore(pk: int, person_id: int, old: Content) -> int:
+    """Make an earlier content the present one: a new version, like any save.
+
+    Returns:
+        The new version.
+
+    Raises:
+        PenTaken: somebody is editing; nothing was written.
+        StaleSave: somebody saved at the same moment; nothing was written.
+    """
+    fence = editing.take(pk, person_id, is_news=False)
+    if fence is None:
+        raise PenTaken
+    version: int = Document.objects.values_list("version", flat=True).get(pk=pk)
+    new_version = save(pk, person_id, old, fence=fence, version=version)
+    editing.release(pk, person_id, fence)
+    return new_version

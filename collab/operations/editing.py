@@ -14,13 +14,16 @@ from . import activity
 
 
 @transaction.atomic
-def take(pk: int, person_id: int, *, own_fence: int | None = None) -> int | None:
+def take(
+    pk: int, person_id: int, *, own_fence: int | None = None, is_news: bool = True
+) -> int | None:
     """Take the pen if it is free, or if the page already has it.
 
     Args:
         pk: the document.
         person_id: who wants to write.
         own_fence: the fence under which this page holds the pen (a reload).
+        is_news: tell the others that this person is editing.
 
     Returns:
         The new fence, or None when somebody (perhaps oneself elsewhere) has it.
@@ -28,7 +31,7 @@ def take(pk: int, person_id: int, *, own_fence: int | None = None) -> int | None
     if not Document.objects.take(pk, person_id, own_fence=own_fence):
         return None
     fence = _announce(pk)
-    if own_fence != fence - 1:  # a reload is no news
+    if is_news and own_fence != fence - 1:  # a reload is no news
         activity.record(pk, person_id, Activity.Verb.EDITING)
     return fence
 

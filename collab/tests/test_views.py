@@ -33,7 +33,14 @@ OPEN = {
 
 def own_urls() -> list[tuple[str, str]]:
     """Name and an example address of every URL of the workspace."""
-    values = {"pk": "1", "slug": "x", "name": "x.webp", "uidb64": "MQ", "token": "t-t"}
+    values = {
+        "pk": "1",
+        "version": "1",
+        "slug": "x",
+        "name": "x.webp",
+        "uidb64": "MQ",
+        "token": "t-t",
+    }
     patterns = [p for p in get_resolver("collab.urls").url_patterns if isinstance(p, URLPattern)]
     return [
         (str(p.name), "/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda m: values[m[1]], str(p.pattern)))
