@@ -19,6 +19,16 @@ class StaleSave(CollabError):
         )
 
 
+class UnknownStay(CollabError):
+    """An editor sent a fence or a version that its document never had."""
+
+    def __str__(self) -> str:
+        return _(
+            "This page does not fit its document. Your text is still here: "
+            "copy it, and open the editor again."
+        )
+
+
 class PenTaken(CollabError):
     """Something needs the pen while somebody else has it."""
 

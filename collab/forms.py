@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from . import covers
 from .errors import BadImage
-from .models import Document, Person
+from .models import Document, Draft, Person
 from .operations.documents import Content
 from .text import normalise
 from .timings import TEXT_BYTES, TITLE_CHARACTERS
@@ -71,6 +71,10 @@ class EditForm(DocumentForm):
 
     version = forms.IntegerField(min_value=0, max_value=2**31 - 1, widget=forms.HiddenInput)
     fence = forms.IntegerField(min_value=0, max_value=2**63 - 1, widget=forms.HiddenInput)
+    #: Set by the browser at each change; empty without JavaScript.
+    sequence = forms.IntegerField(
+        min_value=0, max_value=2**53, required=False, widget=forms.HiddenInput
+    )
     #: A cover that was uploaded with a save that came too late: it is not lost.
     kept_cover = forms.CharField(required=False, max_length=60, widget=forms.HiddenInput)
 
@@ -79,16 +83,29 @@ class EditForm(DocumentForm):
         return super().content(kept if covers.is_stored(kept) else cover)
 
     @classmethod
-    def of(cls, document: Document, fence: int) -> EditForm:
-        """The form as an editor opens it."""
+    def of(cls, document: Document, fence: int, draft: Draft | None) -> EditForm:
+        """The form as an editor opens it: with what was typed in it before."""
         return cls(
             initial={
-                "title": document.title,
-                "text": document.text,
-                "version": document.version,
+                "title": draft.title if draft else document.title,
+                "text": draft.text if draft else document.text,
+                "version": draft.base_version if draft else document.version,
+                "sequence": draft.sequence if draft else 0,
                 "fence": fence,
             }
         )
+
+
+class DraftForm(EditForm):
+    """What an editor holds at some moment; a title may be empty for a while."""
+
+    title = forms.CharField(label=_("Title"), required=False, max_length=TITLE_CHARACTERS)
+    sequence = forms.IntegerField(min_value=0, max_value=2**53)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("cover", "remove_cover", "kept_cover"):
+            del self.fields[name]
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -12,7 +12,7 @@ from django.db.models import Case, Count, Exists, OuterRef, Q, When, Window
 from django.db.models.functions import Now
 
 from .live.models import Connection
-from .models import Activity, Document, Person, Reading, Revision
+from .models import Activity, Document, Draft, Person, Reading, Revision
 from .packing import unpack
 from .subjects import document_of, subject_of
 from .timings import FACES
@@ -201,6 +201,11 @@ def last_save(document_id: int) -> Activity | None:
 def newer_documents(documents: LeaseQuerySet, after: int) -> int:
     """How many documents came after the one with id ``after``."""
     return documents.filter(pk__gt=after).count()
+
+
+def unsaved(document_id: int, person_id: int) -> models.QuerySet[Draft]:
+    """A person's drafts of a document that no save has settled, newest first."""
+    return Draft.objects.filter(document=document_id, person=person_id, is_settled=False)
 
 
 def revisions(document_id: int) -> models.QuerySet[Revision]:

@@ -1,7 +1,7 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from .views import dashboard, documents, editing, health, people
+from .views import dashboard, documents, drafts, editing, health, people
 
 urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
@@ -11,6 +11,8 @@ urlpatterns = [
     path("documents/<int:pk>/", documents.document, name="document"),
     path("documents/<int:pk>/edit/", editing.edit, name="edit"),
     path("documents/<int:pk>/pen/", editing.pen, name="pen"),
+    path("documents/<int:pk>/draft/", drafts.autosave, name="autosave"),
+    path("documents/<int:pk>/drafts/<int:draft>/", drafts.draft, name="draft"),
     path("documents/<int:pk>/history/", documents.history, name="history"),
     path("documents/<int:pk>/history/<int:version>/", documents.revision, name="revision"),
     path("documents/<int:pk>/<str:slug>/", documents.document, name="document"),

@@ -81,8 +81,12 @@ class Person:
     def saves(self) -> None:
         """Save, and wait for the server's answer."""
         self.button("Save").click()
+        self.sees_saved("Saved")
+
+    def sees_saved(self, text: str) -> None:
+        """The server has what was typed, and says so."""
         expect(self.save_state).to_have_attribute("data-state", "saved")
-        expect(self.save_state).to_contain_text("Saved")
+        expect(self.save_state).to_contain_text(text)
 
     def finishes(self) -> None:
         """Done: save what is unsaved, give the pen back, read on."""

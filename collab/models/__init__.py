@@ -2,9 +2,10 @@
 
 from .activity import Activity
 from .document import Document
+from .draft import Draft
 from .lease import Lease
 from .person import Person
 from .reading import Reading
 from .revision import Revision
 
-__all__ = ["Activity", "Document", "Lease", "Person", "Reading", "Revision"]
+__all__ = ["Activity", "Document", "Draft", "Lease", "Person", "Reading", "Revision"]

@@ -14,7 +14,7 @@ from ..models import Activity, Document
 from ..models.document import EXCERPT_CHARACTERS
 from ..subjects import DOCUMENTS, content, pen
 from ..text import excerpt, normalise, words_changed
-from . import activity, editing, revisions
+from . import activity, drafts, editing, revisions
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,15 @@ def create(author_id: int, new: Content) -> Document:
 
 
 @transaction.atomic
-def save(pk: int, person_id: int, new: Content, *, fence: int, version: int) -> int:
+def save(
+    pk: int,
+    person_id: int,
+    new: Content,
+    *,
+    fence: int,
+    version: int,
+    sequence: int | None = None,
+) -> int:
     """Publish a new version, if nobody else has written since.
 
     One conditional UPDATE on id, version, fence and holder decides. A lease that
@@ -60,6 +68,7 @@ def save(pk: int, person_id: int, new: Content, *, fence: int, version: int) -> 
         new: the whole new content.
         fence: the fence under which the person has been editing.
         version: the version the person started from.
+        sequence: of the editor's text, see :func:`.drafts.settle`.
 
     Returns:
         The new version.
@@ -93,6 +102,7 @@ def save(pk: int, person_id: int, new: Content, *, fence: int, version: int) -> 
         words_added=words.added,
         words_removed=words.removed,
     )
+    drafts.settle(pk, person_id, fence, sequence)
     changed(content(pk), pen(pk))
     if new.title != old_title:
         changed(DOCUMENTS)

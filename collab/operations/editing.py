@@ -8,7 +8,7 @@ from django.db import transaction
 
 from ..live import presence
 from ..live.topics import changed
-from ..models import Activity, Document
+from ..models import Activity, Document, Draft
 from ..subjects import pen
 from . import activity
 
@@ -30,6 +30,7 @@ def take(
     """
     if not Document.objects.take(pk, person_id, own_fence=own_fence):
         return None
+    Draft.objects.filter(document=pk, is_settled=True).delete()
     fence = _announce(pk)
     if is_news and own_fence != fence - 1:  # a reload is no news
         activity.record(pk, person_id, Activity.Verb.EDITING)
@@ -38,8 +39,13 @@ def take(
 
 @transaction.atomic
 def move(pk: int, person_id: int) -> int | None:
-    """Bring one's own pen from another tab to this one; returns the new fence."""
-    return _announce(pk) if Document.objects.move(pk, person_id) else None
+    """Bring one's own pen, with the draft, from another tab to this one; returns
+    the new fence."""
+    if not Document.objects.move(pk, person_id):
+        return None
+    fence = _announce(pk)
+    Draft.objects.filter(document=pk, person=person_id, fence=fence - 1).update(fence=fence)
+    return fence
 
 
 @transaction.atomic

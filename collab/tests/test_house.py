@@ -163,10 +163,11 @@ def test_partials_are_viewer_neutral(path: Path) -> None:
 
 
 def test_custom_javascript_is_small_and_builds_no_markup() -> None:
-    """A hundred and twenty lines at most; markup comes from templates."""
+    """Not 120 lines of code; markup comes from templates."""
     scripts = list((ROOT / "static/js").glob("*.js"))
     text = "\n".join(path.read_text() for path in scripts)
-    assert len(text.splitlines()) < 120
+    lines = [line.strip() for line in text.splitlines()]
+    assert len([line for line in lines if line and not line.startswith("//")]) < 120
     for maker in (
         "innerHTML",
         "outerHTML",

@@ -27,7 +27,8 @@ def document(request: PersonRequest, pk: int, slug: str = "") -> HttpResponse:
     """One document, for reading."""
     found = readable_document(request.user, pk)
     reading.mark(pk, request.user.pk, found.version)
-    context = {"document": found, "subject": subject_of(pk), "mode": READING}
+    unsaved = queries.unsaved(pk, request.user.pk)
+    context = {"document": found, "drafts": unsaved, "subject": subject_of(pk), "mode": READING}
     return render(request, "documents/document.html", context)
 
 

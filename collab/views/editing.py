@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -13,10 +14,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from .. import queries
-from ..errors import StaleSave
+from ..errors import StaleSave, UnknownStay
 from ..forms import EditForm
-from ..models import Document
-from ..operations import documents, editing
+from ..models import Document, Draft
+from ..operations import documents, drafts, editing
 from ..permissions import editable_document
 from ..subjects import EDITING, READING, subject_of
 from .requests import PersonRequest, method_of
@@ -32,13 +33,21 @@ def edit(request: PersonRequest, pk: int) -> HttpResponse:
     shown = request.GET.get("pen", "")
     own_fence = int(shown) if shown.isdecimal() and len(shown) < 19 else None
     if own_fence is not None and _holds(request, document, own_fence):
-        return _editor(request, document, EditForm.of(document, own_fence), own_fence)
+        draft = queries.unsaved(pk, request.user.pk).filter(fence=own_fence).first()
+        form = EditForm.of(document, own_fence, draft)
+        return _editor(request, document, form, own_fence, draft=draft)
     if not _is_visit(request):
         return HttpResponse(status=204)
     fence = editing.take(pk, request.user.pk) or _bring(request, document)
     if fence is not None:
-        return _to_editor(pk, fence)
-    context = {"document": document, "subject": subject_of(pk), "mode": READING, "taken": True}
+        return to_editor(pk, fence)
+    context = {
+        "document": document,
+        "drafts": queries.unsaved(pk, request.user.pk),
+        "subject": subject_of(pk),
+        "mode": READING,
+        "taken": True,
+    }
     return render(request, "documents/document.html", context)
 
 
@@ -53,7 +62,7 @@ def pen(request: PersonRequest, pk: int) -> HttpResponse:
             editing.release(pk, request.user.pk, int(fence))
         return redirect("document", pk)
     fence_here = editing.move(pk, request.user.pk) or editing.take(pk, request.user.pk)
-    return redirect("edit", pk) if fence_here is None else _to_editor(pk, fence_here)
+    return redirect("edit", pk) if fence_here is None else to_editor(pk, fence_here)
 
 
 def _is_visit(request: PersonRequest) -> bool:
@@ -83,16 +92,26 @@ def _bring(request: PersonRequest, document: Document) -> int | None:
     return editing.move(document.pk, request.user.pk)
 
 
-def _to_editor(pk: int, fence: int) -> HttpResponse:
+def to_editor(pk: int, fence: int) -> HttpResponse:
+    """The editor's own address, with the fence that it has."""
     return redirect(f"{reverse('edit', args=[pk])}?{urlencode({'pen': fence})}")
 
 
 def _editor(
-    request: PersonRequest, document: Document, form: EditForm, fence: int, status: int = 200
+    request: PersonRequest,
+    document: Document,
+    form: EditForm,
+    fence: int,
+    *,
+    draft: Draft | None = None,
+    status: int = 200,
 ) -> HttpResponse:
     context = {
         "document": document,
         "form": form,
+        "draft": draft,
+        "has_pen": True,
+        "drafts": queries.unsaved(document.pk, request.user.pk).exclude(fence=fence),
         "fence": fence,
         "region_key": f"{document.pk}_{fence}",
         "subject": subject_of(document.pk),
@@ -109,6 +128,7 @@ def _save(request: PersonRequest, document: Document) -> HttpResponse:
     if content is None:
         return _refused(request, document, form)
     fence, version = form.cleaned_data["fence"], form.cleaned_data["version"]
+    sequence = form.cleaned_data["sequence"]
     if "decided" in request.POST:  # from the conflict page, having seen both texts
         fence = editing.take(document.pk, request.user.pk, own_fence=fence) or fence
     unchanged = (content.title, content.text, content.cover) == (
@@ -119,20 +139,48 @@ def _save(request: PersonRequest, document: Document) -> HttpResponse:
     if not (done and unchanged):
         try:
             version = documents.save(
-                document.pk, request.user.pk, content, fence=fence, version=version
+                document.pk,
+                request.user.pk,
+                content,
+                fence=fence,
+                version=version,
+                sequence=sequence,
             )
         except StaleSave as error:
             new_cover = content.cover if content.cover != document.cover else ""
-            return _conflict(request, document, form, message=str(error), cover=new_cover)
+            rescued = _rescue(request, document, form)
+            return _conflict(
+                request, document, form, message=str(error), cover=new_cover, rescued=rescued
+            )
+        if "rescued" in request.POST:
+            _settle_rescued(request)
     if done:
         editing.release(document.pk, request.user.pk, fence)
         return redirect("document", document.pk)
     if request.htmx:
         document.refresh_from_db()
-        context = {"document": document, "version": version, "saved": True}
+        context = {"document": document, "version": version, "saved": True, "sequence": sequence}
         return render(request, "partials/save_state.html", context)
     messages.success(request, _("Saved."))
-    return _to_editor(document.pk, fence)
+    return to_editor(document.pk, fence)
+
+
+def _rescue(request: PersonRequest, document: Document, form: EditForm) -> Draft | None:
+    """Keep a late text on the server before anything else is shown."""
+    data = form.cleaned_data
+    kept = {name: data[name] for name in ("title", "text", "fence", "version")}
+    sequence = data["sequence"] or int(time.time() * 1000)
+    try:
+        return drafts.keep(document.pk, request.user.pk, **kept, sequence=sequence)[0]
+    except UnknownStay:
+        return None
+
+
+def _settle_rescued(request: PersonRequest) -> None:
+    """The conflict is over, and what was rescued in it is part of its result."""
+    rescued = request.POST["rescued"]
+    if rescued.isdecimal() and len(rescued) < 19:
+        drafts.discard(int(rescued), request.user.pk)
 
 
 def _refused(request: PersonRequest, document: Document, form: EditForm) -> HttpResponse:
@@ -154,6 +202,7 @@ def _conflict(
     *,
     message: str = "",
     cover: str = "",
+    rescued: Draft | None = None,
     status: int = 409,
 ) -> HttpResponse:
     """Both texts, whole: nothing that was typed is dropped."""
@@ -163,6 +212,7 @@ def _conflict(
         "form": form,
         "message": message,
         "kept_cover": cover,
+        "rescued": rescued.pk if rescued else request.POST.get("rescued", ""),
         "yours": {"title": request.POST.get("title", ""), "text": request.POST.get("text", "")},
         "subject": subject_of(document.pk),
         "mode": READING,

@@ -18,16 +18,6 @@
   // A page out of the back/forward cache has lost its socket and its state.
   addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
 
-  // -- A save without an answer is not a save, and the page must not claim one.
-  const failed = ({ detail }) => {
-    const state = document.querySelector("#save-state");
-    if (!state || !detail.ctx || (detail.ctx.response && detail.ctx.response.status < 500)) return;
-    if (detail.ctx.target !== state) return;
-    Object.assign(state.dataset, { state: "unsaved", failed: "" });
-  };
-  document.addEventListener("htmx:response:error", failed);
-  document.addEventListener("htmx:error", failed);
-
   // -- Toasts leave when their time is over (the clock is a CSS animation, which
   // stops under the pointer) or when they are dismissed.
   addEventListener("animationend", ({ target, animationName }) => {

@@ -1,0 +1,52 @@
+"""Drafts: what somebody has typed and not (yet) saved.
+
+One row per stay at the editor, named by the fence under which it began. A save
+settles it; whatever else ends the stay leaves it as that person's unsaved text.
+"""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from ..timings import TITLE_CHARACTERS
+from .document import Document
+
+
+class Draft(models.Model):
+    """The newest text of one stay at the editor."""
+
+    document = models.ForeignKey(
+        Document, on_delete=models.CASCADE, related_name="drafts", verbose_name=_("document")
+    )
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="drafts",
+        verbose_name=_("person"),
+    )
+    fence = models.PositiveBigIntegerField(_("fence"))
+    #: Milliseconds on the browser's clock, strictly rising within a stay.
+    sequence = models.PositiveBigIntegerField()
+    base_version = models.PositiveIntegerField()
+    title = models.CharField(_("title"), max_length=TITLE_CHARACTERS, blank=True)
+    text = models.TextField(_("text"), blank=True)
+    saved_at = models.DateTimeField(db_default=Now())
+    #: Its text has been published. The row stays for a while and keeps the
+    #: sequence, so that a request that was overtaken cannot bring it back.
+    is_settled = models.BooleanField(default=False)
+
+    class Meta:
+        verbose_name = _("draft")
+        verbose_name_plural = _("drafts")
+        ordering = ("-saved_at", "-pk")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["document", "person", "fence"], name="one_draft_a_stay"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.title

@@ -1,0 +1,105 @@
+"""Drafts: keeping what is typed, until it is saved or its writer discards it."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from ..errors import UnknownStay
+from ..models import Document, Draft
+from ..text import normalise
+
+
+@transaction.atomic
+def keep(
+    pk: int, person_id: int, *, title: str, text: str, fence: int, version: int, sequence: int
+) -> tuple[Draft, bool]:
+    """Keep what is in an editor now, whoever has the pen meanwhile.
+
+    Text that arrives in the wrong order, or twice, changes nothing; text that is
+    what the document holds anyway counts as settled.
+
+    Args:
+        pk: the document.
+        person_id: who types.
+        title: the title, perhaps empty for the moment.
+        text: the whole text.
+        fence: the fence under which the editor was opened.
+        version: the version that the text began from.
+        sequence: rises with each change in that editor.
+
+    Returns:
+        The draft as it stands now, and whether this editor still has the pen.
+
+    Raises:
+        UnknownStay: no editor of this document can know such a fence or version.
+    """
+    has_pen = Document.objects.touch(pk, person_id, fence)
+    present = Document.objects.only("version", "fence", "title", "text").get(pk=pk)
+    if version > present.version or fence > present.fence:
+        raise UnknownStay
+    text = normalise(text)
+    content = {
+        "title": title,
+        "text": text,
+        "base_version": version,
+        "sequence": sequence,
+        "is_settled": (title, text) == (present.title, present.text),
+    }
+    draft, is_new = Draft.objects.get_or_create(
+        document_id=pk, person_id=person_id, fence=fence, defaults=content
+    )
+    if not is_new:
+        newer = Draft.objects.filter(pk=draft.pk, sequence__lt=sequence)
+        newer.update(**content, saved_at=Now())
+        draft.refresh_from_db()
+    return draft, has_pen
+
+
+def settle(pk: int, person_id: int, fence: int, sequence: int | None) -> None:
+    """A stay's text has been saved. Call it in the transaction of the save.
+
+    Args:
+        sequence: of the text that was saved; what was typed later stays a draft.
+            None (a page without JavaScript) settles whatever there is.
+    """
+    stay = Draft.objects.filter(document=pk, person=person_id, fence=fence)
+    if sequence is None:
+        stay.update(title="", text="", is_settled=True)
+        return
+    Draft.objects.get_or_create(
+        document_id=pk,
+        person_id=person_id,
+        fence=fence,
+        defaults={"sequence": sequence, "base_version": 0, "is_settled": True},
+    )
+    stay.filter(sequence__lte=sequence).update(
+        title="", text="", is_settled=True, sequence=sequence
+    )
+
+
+@transaction.atomic
+def resume(draft: Draft, fence: int) -> None:
+    """Go on with an earlier draft in the stay under ``fence``. What that stay has
+    of its own changes places with it, so nothing is lost."""
+    stay = Draft.objects.filter(document=draft.document_id, person=draft.person_id, fence=fence)
+    here = stay.exclude(pk=draft.pk).first()
+    earlier = (draft.title, draft.text, draft.base_version, max(draft.sequence, 0))
+    if here is None:
+        draft.fence = fence
+        draft.save(update_fields=["fence"])
+        return
+    if here.is_settled:
+        draft.delete()
+    else:
+        draft.title, draft.text, draft.base_version = here.title, here.text, here.base_version
+        draft.save(update_fields=["title", "text", "base_version"])
+    here.title, here.text, here.base_version, sequence = earlier
+    here.sequence = max(here.sequence, sequence) + 1
+    here.is_settled = False
+    here.save()
+
+
+def discard(draft_id: int, person_id: int) -> None:
+    """Throw a draft away. Only its writer can."""
+    Draft.objects.filter(pk=draft_id, person=person_id).delete()

@@ -1,0 +1,80 @@
+"""Drafts: autosave, and the page of a text that was not saved."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from .. import queries
+from ..errors import UnknownStay
+from ..forms import DraftForm
+from ..models import Draft
+from ..operations import drafts, editing
+from ..permissions import editable_document
+from ..text import difference
+from .editing import to_editor
+from .requests import PersonRequest, method_of
+
+
+@require_POST
+def autosave(request: PersonRequest, pk: int) -> HttpResponse:
+    """What is in an editor now. 409 says that it is kept, but without the pen.
+
+    With ``kept``, it is what a browser had kept when the server was away; the
+    answer is then the list of unsaved texts."""
+    document = editable_document(request.user, pk)
+    form = DraftForm(request.POST)
+    context = {"document": document, "form": form, "drafts": []}
+    if not form.is_valid():
+        return render(request, "partials/save_state.html", context, status=422)
+    try:
+        draft, has_pen = drafts.keep(pk, request.user.pk, **form.cleaned_data)
+    except UnknownStay as error:
+        form.add_error(None, str(error))
+        return render(request, "partials/save_state.html", context, status=422)
+    if "kept" in request.POST:
+        context["drafts"] = queries.unsaved(pk, request.user.pk)
+        return render(request, "includes/unsaved.html", context)
+    context |= {"draft": draft, "has_pen": has_pen, "sequence": form.cleaned_data["sequence"]}
+    status = 200 if has_pen else 409
+    return render(request, "partials/save_state.html", context, status=status)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def draft(request: PersonRequest, pk: int, draft: int) -> HttpResponse:
+    """One unsaved text, for its writer: what it would change. ``POST`` goes on
+    with it in the editor, ``DELETE`` throws it away."""
+    document = editable_document(request.user, pk)
+    found = _own(request, pk, draft)
+    if method_of(request) == "DELETE":
+        drafts.discard(found.pk, request.user.pk)
+        messages.success(request, _("Your unsaved text is discarded."))
+        return redirect("document", pk)
+    if request.method == "POST":
+        return _go_on(request, found)
+    pieces = difference(document.text, found.text)
+    context = {"document": document, "draft": found, "pieces": pieces}
+    return render(request, "documents/draft.html", context)
+
+
+def _own(request: PersonRequest, pk: int, draft: int) -> Draft:
+    found = queries.unsaved(pk, request.user.pk).filter(pk=draft).first() if draft < 2**63 else None
+    if found is None:
+        raise Http404
+    return found
+
+
+def _go_on(request: PersonRequest, found: Draft) -> HttpResponse:
+    pk, person = found.document_id, request.user.pk
+    fence = editing.take(pk, person) or editing.move(pk, person)
+    if fence is None:
+        messages.error(request, _("Somebody else has the pen. Your text stays here until then."))
+        return redirect("draft", pk, found.pk)
+    found.refresh_from_db()  # it may have come along with one's own pen
+    drafts.resume(found, fence)
+    return to_editor(pk, fence)
