@@ -73,11 +73,21 @@ def visited(leela: Person, fry: Person, written: Written) -> Iterator[str]:
     leela.button("Save").click()
     yield "a refused form"
     leela.edits(written("Late", RICH))
-    leela.page.locator("input[name=version]").evaluate("field => { field.value = 0 }")
+    leela.page.locator("#save-state input[name=version]").evaluate("field => { field.value = 0 }")
     leela.types("A late text.")
     leela.button("Save").click()
     expect(leela.page.get_by_role("heading", name="Two texts")).to_be_visible()
     yield "a conflict"
+    unsaved = written("Unsaved", RICH)
+    leela.edits(unsaved)
+    leela.types(RICH.replace("two", "three"))
+    leela.sees_saved("Draft saved")
+    yield "a draft"
+    leela.opens(unsaved)
+    yield "a document with an unsaved text"
+    leela.page.get_by_role("link", name="Restore your text").click()
+    expect(leela.test_id("diff")).to_be_visible()
+    yield "an unsaved text"
     leela.edits(written("Stale", RICH))
     token = leela.page.locator("#editor input[name=csrfmiddlewaretoken]")
     token.evaluate("field => { field.value = 'x' }")

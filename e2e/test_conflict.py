@@ -64,6 +64,7 @@ def test_a_late_save_without_javascript(stack: Stack, person: PersonMaker, docum
     fry.complaints.clear()  # the browser's own note on the status
 
 
+@pytest.mark.complaints
 def test_the_holder_is_told_that_the_pen_is_gone(
     stack: Stack, leela: Person, fry: Person, document: int
 ) -> None:
