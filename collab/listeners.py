@@ -70,5 +70,7 @@ def keep_pens(pages: Sequence[Page], **kwargs: Any) -> None:
 
 @receiver(swept)
 def free_pens(**kwargs: Any) -> None:
-    """Pens whose time has run out are free for others, and everybody sees it."""
+    """Pens whose time has run out are free for others, those that were asked for
+    in vain move on, and everybody sees it."""
     editing.expire()
+    editing.pass_on()

@@ -41,6 +41,11 @@ def editable_document(viewer: Viewer, pk: int) -> Document:
     return _one(editable(viewer), pk)
 
 
+def may_seize(viewer: Viewer, document: Document) -> bool:
+    """May this person take the pen from whoever has it? Authors and administrators."""
+    return document.author_id == viewer.pk or bool(getattr(viewer, "is_staff", False))
+
+
 def _one(documents: LeaseQuerySet, pk: int) -> Document:
     document = documents.select_related("author", "changed_by", "holder").filter(pk=pk).first()
     if document is None:

@@ -86,7 +86,7 @@ def document_list(
 
 def documents_by_id(ids: Iterable[int]) -> Mapping[int, Document]:
     """Documents with their people, by id; missing ones are left out."""
-    documents = Document.objects.select_related("author", "changed_by", "holder")
+    documents = Document.objects.select_related("author", "changed_by", "holder", "asked_by")
     return {document.pk: document for document in documents.filter(pk__in=list(ids))}
 
 
@@ -204,8 +204,11 @@ def newer_documents(documents: LeaseQuerySet, after: int) -> int:
 
 
 def unsaved(document_id: int, person_id: int) -> models.QuerySet[Draft]:
-    """A person's drafts of a document that no save has settled, newest first."""
-    return Draft.objects.filter(document=document_id, person=person_id, is_settled=False)
+    """Drafts that no save has settled, newest first: a person's own, and what the
+    one before them at the pen had typed."""
+    theirs = Q(person=person_id) | Q(offered_to=person_id)
+    drafts = Draft.objects.filter(theirs, document=document_id, is_settled=False)
+    return drafts.select_related("person")
 
 
 def revisions(document_id: int) -> models.QuerySet[Revision]:

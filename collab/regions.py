@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -30,7 +31,7 @@ from .models import Activity, Document
 from .permissions import editor_keys, member_keys, readable_keys
 from .subjects import ACTIVITY, DOCUMENTS, PEOPLE, content, subject_of
 from .text import rendered
-from .timings import BADGE_NAMES, FACES
+from .timings import ANSWER_SECONDS, BADGE_NAMES, FACES
 
 
 def _content(key: str) -> list[str]:
@@ -45,9 +46,9 @@ def _involved(context: Context) -> Collection[int]:
     return [person.pk for person in context["badge"].people]
 
 
-def _holder(context: Context) -> Collection[int]:
-    holder = context["document"].holder_id
-    return [holder] if holder else []
+def _at_the_pen(context: Context) -> Collection[int]:
+    document = context["document"]
+    return [pk for pk in (document.holder_id, document.asked_by_id) if pk]
 
 
 @region("partials/active_users.html", topics=[presence.EVERYBODY, PEOPLE], allow=member_keys)
@@ -122,7 +123,7 @@ def document_people(keys: Sequence[str]) -> Mapping[str, Context]:
     return {str(pk): {"badge": badge} for pk, badge in found.items()}
 
 
-@region("partials/pen.html", topics=_inside, allow=readable_keys, you=_holder)
+@region("partials/pen.html", topics=_inside, allow=readable_keys, you=_at_the_pen)
 def pen(key: str) -> Context | None:
     return _pen(int(key))
 
@@ -131,7 +132,7 @@ def _editor_topics(key: str) -> list[str]:
     return _inside(key.partition("_")[0])
 
 
-@region("partials/editor_pen.html", topics=_editor_topics, allow=editor_keys, you=_holder)
+@region("partials/editor_pen.html", topics=_editor_topics, allow=editor_keys, you=_at_the_pen)
 def editor_pen(key: str) -> Context | None:
     pk, _, fence = key.partition("_")
     state = _pen(int(pk))
@@ -140,7 +141,10 @@ def editor_pen(key: str) -> Context | None:
 
 def _pen(pk: int) -> dict[str, Any] | None:
     document = queries.documents_by_id([pk]).get(pk)
-    return {"document": document} if document else None
+    if document is None:
+        return None
+    until = document.asked_at and document.asked_at + timedelta(seconds=ANSWER_SECONDS)
+    return {"document": document, "until": until}
 
 
 @region("partials/new_documents.html", topics=[DOCUMENTS], allow=member_keys)

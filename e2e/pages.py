@@ -88,6 +88,14 @@ def visited(leela: Person, fry: Person, written: Written) -> Iterator[str]:
     leela.page.get_by_role("link", name="Restore your text").click()
     expect(leela.test_id("diff")).to_be_visible()
     yield "an unsaved text"
+    asked = written("Asked", RICH)
+    leela.edits(asked)
+    fry.opens(asked)
+    fry.button("Ask for the pen").click()
+    expect(leela.button("Hand over")).to_be_visible()
+    yield "an editor that is asked for the pen"
+    leela.button("Keep").click()
+    fry.edits(taken)
     leela.edits(written("Stale", RICH))
     token = leela.page.locator("#editor input[name=csrfmiddlewaretoken]")
     token.evaluate("field => { field.value = 'x' }")

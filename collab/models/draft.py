@@ -34,6 +34,14 @@ class Draft(models.Model):
     title = models.CharField(_("title"), max_length=TITLE_CHARACTERS, blank=True)
     text = models.TextField(_("text"), blank=True)
     saved_at = models.DateTimeField(db_default=Now())
+    #: Who got the pen from this person, and may go on from this text.
+    offered_to = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
     #: Its text has been published. The row stays for a while and keeps the
     #: sequence, so that a request that was overtaken cannot bring it back.
     is_settled = models.BooleanField(default=False)

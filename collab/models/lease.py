@@ -81,7 +81,7 @@ class LeaseQuerySet(models.QuerySet["Any"]):
 
     def yielded(self) -> Self:
         """The holder's page has had its moment."""
-        return self.filter(holder__isnull=False, yields_at__lt=Now())
+        return self.filter(holder__isnull=False, asked_by__isnull=False, yields_at__lt=Now())
 
     # Taking and giving.
 
@@ -107,20 +107,19 @@ class LeaseQuerySet(models.QuerySet["Any"]):
 
         Who may is not asked here. ``fence`` is the lease one has seen and means.
         """
-        return self._grant(self.filter(pk=pk, fence=fence), person_id, reason=reason)
+        return self._grant(self.filter(pk=pk, fence=fence), person_id, seized_for=reason)
 
-    def _grant(self, rows: Self, person_id: Any, reason: str = "") -> bool:
-        return bool(
-            rows.update(
-                **_UNASKED,
-                holder=person_id,
-                fence=F("fence") + 1,
-                held_at=Now(),
-                active_at=Now(),
-                expires_at=_expiry(),
-                seized_for=reason,
-            )
-        )
+    def _grant(self, rows: Self, person_id: Any, **also: Any) -> bool:
+        granted = {
+            **_UNASKED,
+            "holder": person_id,
+            "fence": F("fence") + 1,
+            "held_at": Now(),
+            "active_at": Now(),
+            "expires_at": _expiry(),
+            "seized_for": "",
+        }
+        return bool(rows.update(**{**granted, **also}))
 
     def renew(self, claims: Collection[tuple[int, int]]) -> int:
         """Give the holders of these more time, in batches.
@@ -197,7 +196,7 @@ class LeaseQuerySet(models.QuerySet["Any"]):
             fence: the holder's; if it has moved on, this has no effect.
         """
         asked = self.filter(pk=pk, fence=fence, holder__isnull=False, asked_by__isnull=False)
-        return self._grant(asked, F("asked_by"))
+        return self._grant(asked, F("asked_by"), active_at=None)
 
 
 class Lease(models.Model):
@@ -214,7 +213,8 @@ class Lease(models.Model):
     fence = models.PositiveBigIntegerField(_("fence"), default=0, editable=False)
     held_at = models.DateTimeField(_("held since"), null=True, blank=True)
     expires_at = models.DateTimeField(_("held until"), null=True, blank=True, db_index=True)
-    #: The holder's last keystroke that has reached the server.
+    #: The holder's last keystroke that has reached the server; None after a
+    #: handover, until the new holder begins.
     active_at = models.DateTimeField(null=True, blank=True, editable=False)
     #: Who waits for it, since when; and when the handover that has begun is done.
     asked_by = models.ForeignKey(

@@ -78,11 +78,33 @@ def settle(pk: int, person_id: int, fence: int, sequence: int | None) -> None:
     )
 
 
+def offer(pk: int, person_id: int, fence: int, to: int) -> None:
+    """Let the next holder of the pen go on from what the last one has typed."""
+    stay = Draft.objects.filter(document=pk, person=person_id, fence=fence, is_settled=False)
+    stay.update(offered_to=to)
+
+
 @transaction.atomic
-def resume(draft: Draft, fence: int) -> None:
-    """Go on with an earlier draft in the stay under ``fence``. What that stay has
-    of its own changes places with it, so nothing is lost."""
-    stay = Draft.objects.filter(document=draft.document_id, person=draft.person_id, fence=fence)
+def resume(draft: Draft, person_id: int, fence: int) -> None:
+    """Go on with an earlier draft in the person's stay under ``fence``. What that
+    stay has of its own changes places with it, so nothing is lost. Somebody else's
+    draft is copied, and stays theirs."""
+    if draft.person_id != person_id:
+        Draft.objects.filter(pk=draft.pk).update(offered_to=None)
+        # A fence is of one person, so the copy's place is free.
+        draft, _ = Draft.objects.update_or_create(
+            document_id=draft.document_id,
+            person_id=person_id,
+            fence=draft.fence,
+            defaults={
+                "sequence": draft.sequence,
+                "base_version": draft.base_version,
+                "title": draft.title,
+                "text": draft.text,
+                "is_settled": False,
+            },
+        )
+    stay = Draft.objects.filter(document=draft.document_id, person=person_id, fence=fence)
     here = stay.exclude(pk=draft.pk).first()
     earlier = (draft.title, draft.text, draft.base_version, max(draft.sequence, 0))
     if here is None:

@@ -10,7 +10,7 @@ from ..live import presence
 from ..live.topics import changed
 from ..models import Activity, Document, Draft
 from ..subjects import pen
-from . import activity
+from . import activity, drafts
 
 
 @transaction.atomic
@@ -41,9 +41,13 @@ def take(
 def move(pk: int, person_id: int) -> int | None:
     """Bring one's own pen, with the draft, from another tab to this one; returns
     the new fence."""
+    # Handed over, and not begun yet: that the person edits is news.
+    is_news = Document.objects.filter(pk=pk, holder=person_id, active_at=None).exists()
     if not Document.objects.move(pk, person_id):
         return None
     fence = _announce(pk)
+    if is_news:
+        activity.record(pk, person_id, Activity.Verb.EDITING)
     Draft.objects.filter(document=pk, person=person_id, fence=fence - 1).update(fence=fence)
     return fence
 
@@ -55,6 +59,67 @@ def release(pk: int, person_id: int, fence: int) -> None:
         _announce(pk)
 
 
+@transaction.atomic
+def ask(pk: int, person_id: int) -> bool:
+    """Ask the holder for the pen; False when somebody else waits already, or when
+    there is nobody to ask."""
+    return _told(pk, is_changed=Document.objects.ask(pk, person_id))
+
+
+@transaction.atomic
+def withdraw(pk: int, person_id: int) -> bool:
+    """Not wait for the pen any more."""
+    return _told(pk, is_changed=Document.objects.withdraw(pk, person_id))
+
+
+@transaction.atomic
+def keep(pk: int, person_id: int, fence: int) -> bool:
+    """Answer that one keeps the pen."""
+    return _told(pk, is_changed=Document.objects.keep(pk, person_id, fence))
+
+
+@transaction.atomic
+def hand_over(pk: int, person_id: int, fence: int) -> bool:
+    """Give the pen to the person who has asked for it, with an offer to go on from
+    the text that the holder has not saved.
+
+    Args:
+        pk: the document.
+        person_id: the holder.
+        fence: the holder's.
+    """
+    lease = Document.objects.held_under(pk, person_id, fence).only("asked_by").first()
+    if lease is None or not Document.objects.hand_over(pk, fence):
+        return False
+    drafts.offer(pk, person_id, fence, lease.asked_by_id)
+    return _told(pk, is_changed=True)
+
+
+@transaction.atomic
+def seize(pk: int, person_id: int, reason: str) -> int | None:
+    """Take the pen at once; its holder will read the reason.
+
+    Returns:
+        The new fence; None when it has moved at the same moment.
+    """
+    before = Document.objects.only("holder", "fence").get(pk=pk)
+    if not Document.objects.seize(pk, person_id, before.fence, reason):
+        return None
+    if before.holder_id and before.holder_id != person_id:
+        drafts.offer(pk, before.holder_id, before.fence, person_id)
+    activity.record(pk, person_id, Activity.Verb.EDITING)
+    return _announce(pk)
+
+
+def pass_on() -> None:
+    """Let go the pens whose holders have not answered, in two steps: their pages
+    store what is in them, and then the pen moves."""
+    for pk in Document.objects.begin_yield():
+        _announce(pk)
+    for pk, holder, fence in Document.objects.yielded().values_list("pk", "holder", "fence"):
+        hand_over(pk, holder, fence)
+
+
 def renew(claims: Collection[tuple[int, int]]) -> None:
     """Keep the pens of connected pages: pairs of document and fence."""
     Document.objects.renew(claims)
@@ -64,6 +129,12 @@ def expire() -> None:
     """Free the pens whose holders are gone, and say so."""
     for pk in Document.objects.clear_expired():
         _announce(pk)
+
+
+def _told(pk: int, *, is_changed: bool) -> bool:
+    if is_changed:
+        _announce(pk)
+    return is_changed
 
 
 def _announce(pk: int) -> int:

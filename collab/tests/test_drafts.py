@@ -108,7 +108,7 @@ def test_two_unsaved_texts_change_places(document: Document, fry: Person, fence:
     editing.release(document.pk, fry.pk, fence)
     editing.take(document.pk, fry.pk)
     keep(document, fry, "Later", 2, fence=2)
-    drafts.resume(Draft.objects.get(fence=1), 2)
+    drafts.resume(Draft.objects.get(fence=1), fry.pk, 2)
     assert Draft.objects.get(fence=2).text == "Earlier"
     assert Draft.objects.get(fence=1).text == "Later"
 

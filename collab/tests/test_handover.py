@@ -6,8 +6,12 @@ from datetime import timedelta
 
 import pytest
 from django.db.models.functions import Now
+from django.http import HttpResponse
+from django.test import Client
 
-from collab.models import Document, Person
+from collab import queries
+from collab.models import Document, Draft, Person
+from collab.operations import editing
 from collab.timings import ANSWER_SECONDS, FLUSH_SECONDS, IDLE_SECONDS
 
 pytestmark = pytest.mark.django_db
@@ -97,3 +101,115 @@ def test_a_lease_that_ends_forgets_who_asked(document: Document, fry: Person, fe
     assert rows.clear_expired() == [document.pk]
     assert rows.get(pk=document.pk).asked_by is None
     assert not rows.begin_yield()
+
+
+# Over HTTP.
+
+
+def press(client: Client, document: Document, act: str, **fields: str) -> HttpResponse:
+    return client.post(f"/documents/{document.pk}/pen/", {"act": act, **fields})  # type: ignore[return-value]
+
+
+def typed(document: Document, text: str, fence: int) -> dict[str, str]:
+    """What the editor's form holds."""
+    stay = {"fence": str(fence), "version": "1", "sequence": "9"}
+    return {"title": document.title, "text": text, **stay}
+
+
+@pytest.fixture
+def held(document: Document, fry: Person) -> int:
+    """Fry is editing."""
+    fence = editing.take(document.pk, fry.pk)
+    assert fence
+    return fence
+
+
+def test_asking_and_keeping(
+    as_leela: Client, as_fry: Client, document: Document, fry: Person, leela: Person, held: int
+) -> None:
+    """The page tells both; a kept pen stays, and one can withdraw."""
+    press(as_leela, document, "ask")
+    page = as_leela.get(f"/documents/{document.pk}/").content.decode()
+    assert "You have asked Fry for the pen" in page
+    editor = as_fry.get(f"/documents/{document.pk}/edit/?pen={held}").content.decode()
+    assert "asks for the pen" in editor
+    answer = press(as_fry, document, "keep", fence=str(held))
+    assert answer["Location"] == f"/documents/{document.pk}/edit/?pen={held}"
+    assert Document.objects.get().asked_by is None
+    press(as_leela, document, "ask")
+    press(as_leela, document, "withdraw")
+    assert Document.objects.get().asked_by is None
+
+
+def test_handing_over_keeps_the_text_and_offers_it(
+    as_leela: Client, as_fry: Client, document: Document, fry: Person, leela: Person, held: int
+) -> None:
+    """Leela starts from the saved version, or goes on from Fry's words."""
+    press(as_leela, document, "ask")
+    press(as_fry, document, "hand_over", **typed(document, "Fry's words", held))
+    assert Document.objects.get().holder == leela
+    answer = as_leela.post(f"/documents/{document.pk}/pen/")
+    editor = as_leela.get(answer["Location"]).content.decode()
+    assert "First words." in editor
+    assert "Fry’s unsaved text from" in editor
+    offered = Draft.objects.get()
+    assert as_leela.post(f"/documents/{document.pk}/drafts/{offered.pk}/").status_code == 302
+    now = Document.objects.get()
+    assert queries.unsaved(document.pk, leela.pk).get(fence=now.fence).text == "Fry's words"
+    assert queries.unsaved(document.pk, fry.pk).get().text == "Fry's words"
+
+
+def test_nobody_hands_over_what_is_not_theirs(
+    as_leela: Client, as_fry: Client, document: Document, fry: Person, leela: Person, held: int
+) -> None:
+    """Nor what nobody has asked for; the text is kept all the same."""
+    press(as_fry, document, "hand_over", **typed(document, "Mine", held))
+    assert Document.objects.get().holder == fry
+    press(as_leela, document, "ask")
+    press(as_leela, document, "hand_over", **typed(document, "Not mine", held))
+    press(as_leela, document, "keep", fence=str(held))
+    lease = Document.objects.get()
+    assert (lease.holder, lease.asked_by) == (fry, leela)
+
+
+def test_a_text_that_cannot_be_kept_is_not_handed_over(
+    as_leela: Client, as_fry: Client, document: Document, fry: Person, held: int
+) -> None:
+    """Too long: the holder reads why, and still has pen and text."""
+    press(as_leela, document, "ask")
+    answer = press(as_fry, document, "hand_over", **typed(document, "x" * 200_001, held))
+    assert answer.status_code == 422
+    assert b"200 KB" in answer.content
+    assert Document.objects.get().holder == fry
+    assert press(as_fry, document, "hand_over", fence="nonsense").status_code == 422
+
+
+def test_an_unanswered_question_moves_the_pen(
+    document: Document, fry: Person, leela: Person, held: int
+) -> None:
+    """First the page is told to store its text, then the pen moves."""
+    editing.ask(document.pk, leela.pk)
+    editing.pass_on()
+    assert Document.objects.get().yields_at is None
+    ago(document, asked_at=ANSWER_SECONDS + 1)
+    editing.pass_on()
+    assert Document.objects.get().yields_at
+    assert Document.objects.get().holder == fry
+    ago(document, yields_at=1)
+    editing.pass_on()
+    assert Document.objects.get().holder == leela
+
+
+def test_the_author_takes_the_pen_for_a_reason(
+    as_leela: Client, as_fry: Client, document: Document, fry: Person, leela: Person, held: int
+) -> None:
+    """Fry reads it; without a reason, or for others, nothing happens."""
+    press(as_leela, document, "seize", reason="  ")
+    press(as_leela, document, "seize", reason="x" * 201)
+    assert Document.objects.get().holder == fry
+    answer = press(as_leela, document, "seize", reason="The client waits")
+    assert answer["Location"] == f"/documents/{document.pk}/edit/?pen={held + 1}"
+    lease = Document.objects.get()
+    assert (lease.holder, lease.seized_for) == (leela, "The client waits")
+    assert press(as_fry, document, "seize", reason="Mine!").status_code == 403
+    assert Document.objects.get().holder == leela

@@ -15,7 +15,7 @@ from ..errors import PenTaken, StaleSave
 from ..forms import DocumentForm
 from ..models import Document, Revision
 from ..operations import documents, reading
-from ..permissions import editable_document, readable, readable_document
+from ..permissions import editable_document, may_seize, readable, readable_document
 from ..subjects import READING, subject_of
 from ..text import difference, normalise, rendered
 from ..timings import PAGE_SIZE, TEXT_BYTES
@@ -28,7 +28,13 @@ def document(request: PersonRequest, pk: int, slug: str = "") -> HttpResponse:
     found = readable_document(request.user, pk)
     reading.mark(pk, request.user.pk, found.version)
     unsaved = queries.unsaved(pk, request.user.pk)
-    context = {"document": found, "drafts": unsaved, "subject": subject_of(pk), "mode": READING}
+    context = {
+        "document": found,
+        "drafts": unsaved,
+        "may_seize": may_seize(request.user, found),
+        "subject": subject_of(pk),
+        "mode": READING,
+    }
     return render(request, "documents/document.html", context)
 
 

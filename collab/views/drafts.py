@@ -53,7 +53,8 @@ def draft(request: PersonRequest, pk: int, draft: int) -> HttpResponse:
     found = _own(request, pk, draft)
     if method_of(request) == "DELETE":
         drafts.discard(found.pk, request.user.pk)
-        messages.success(request, _("Your unsaved text is discarded."))
+        if found.person == request.user:
+            messages.success(request, _("Your unsaved text is discarded."))
         return redirect("document", pk)
     if request.method == "POST":
         return _go_on(request, found)
@@ -76,5 +77,5 @@ def _go_on(request: PersonRequest, found: Draft) -> HttpResponse:
         messages.error(request, _("Somebody else has the pen. Your text stays here until then."))
         return redirect("draft", pk, found.pk)
     found.refresh_from_db()  # it may have come along with one's own pen
-    drafts.resume(found, fence)
+    drafts.resume(found, person, fence)
     return to_editor(pk, fence)

@@ -6,6 +6,7 @@ import time
 from urllib.parse import urlencode
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -15,11 +16,12 @@ from django.views.decorators.http import require_http_methods
 
 from .. import queries
 from ..errors import StaleSave, UnknownStay
-from ..forms import EditForm
+from ..forms import DraftForm, EditForm
 from ..models import Document, Draft
 from ..operations import documents, drafts, editing
-from ..permissions import editable_document
+from ..permissions import editable_document, may_seize
 from ..subjects import EDITING, READING, subject_of
+from ..timings import REASON_CHARACTERS
 from .requests import PersonRequest, method_of
 
 
@@ -46,6 +48,7 @@ def edit(request: PersonRequest, pk: int) -> HttpResponse:
         "drafts": queries.unsaved(pk, request.user.pk),
         "subject": subject_of(pk),
         "mode": READING,
+        "may_seize": may_seize(request.user, document),
         "taken": True,
     }
     return render(request, "documents/document.html", context)
@@ -53,16 +56,60 @@ def edit(request: PersonRequest, pk: int) -> HttpResponse:
 
 @require_http_methods(["POST"])
 def pen(request: PersonRequest, pk: int) -> HttpResponse:
-    """``POST``: bring one's pen here from another tab, or take a free one.
-    ``DELETE``: give it back."""
-    editable_document(request.user, pk)
+    """``POST``: bring one's pen here from another tab, or take a free one; or, by
+    ``act``: ask, withdraw, keep, hand_over, seize. ``DELETE``: give it back."""
+    document = editable_document(request.user, pk)
+    person, act, number = request.user.pk, request.POST.get("act"), request.POST.get("fence", "")
+    fence = int(number) if number.isdecimal() and len(number) < 19 else -1
     if method_of(request) == "DELETE":
-        fence = request.POST.get("fence", "")
-        if fence.isdecimal() and len(fence) < 19:
-            editing.release(pk, request.user.pk, int(fence))
+        editing.release(pk, person, fence)
         return redirect("document", pk)
+    if act == "ask":
+        if not editing.ask(pk, person):
+            messages.info(request, _("The pen is free now, or somebody else waits for it."))
+        return redirect("document", pk)
+    if act == "withdraw":
+        editing.withdraw(pk, person)
+        return redirect("document", pk)
+    if act == "keep":
+        editing.keep(pk, person, fence)
+        return HttpResponse(status=204) if request.htmx else to_editor(pk, fence)
+    if act == "hand_over":
+        return _hand_over(request, document)
+    if act == "seize":
+        return _seize(request, document)
     fence_here = editing.move(pk, request.user.pk) or editing.take(pk, request.user.pk)
     return redirect("edit", pk) if fence_here is None else to_editor(pk, fence_here)
+
+
+def _hand_over(request: PersonRequest, document: Document) -> HttpResponse:
+    """What is in the editor is stored first; then the pen moves."""
+    form = DraftForm(request.POST)
+    draft = _rescue(request, document, form) if form.is_valid() else None
+    if draft is None:
+        # It cannot be kept (too long, say): then it must not leave the page.
+        return render(request, "partials/save_state.html", {"form": form}, status=422)
+    editing.hand_over(document.pk, request.user.pk, form.cleaned_data["fence"])
+    if request.htmx:
+        sequence = form.cleaned_data.get("sequence")
+        context = {"document": document, "form": form, "draft": draft, "sequence": sequence}
+        return render(request, "partials/save_state.html", context)
+    return redirect("document", document.pk)
+
+
+def _seize(request: PersonRequest, document: Document) -> HttpResponse:
+    if not may_seize(request.user, document):
+        raise PermissionDenied
+    reason = " ".join(request.POST.get("reason", "").replace("\x00", "").split())
+    if not 0 < len(reason) <= REASON_CHARACTERS:
+        messages.error(
+            request,
+            _("Say in up to %(limit)d characters why you take the pen: its holder will read it.")
+            % {"limit": REASON_CHARACTERS},
+        )
+        return redirect("document", document.pk)
+    fence = editing.seize(document.pk, request.user.pk, reason)
+    return redirect("document", document.pk) if fence is None else to_editor(document.pk, fence)
 
 
 def _is_visit(request: PersonRequest) -> bool:
