@@ -88,6 +88,15 @@ def visited(leela: Person, fry: Person, written: Written) -> Iterator[str]:
     leela.page.get_by_role("link", name="Restore your text").click()
     expect(leela.test_id("diff")).to_be_visible()
     yield "an unsaved text"
+    both = written("Both", "one\n\ntwo")
+    leela.edits(both)
+    leela.types("one\n\n2")
+    leela.saves()
+    leela.page.locator("#save-state input[name=version]").evaluate("field => { field.value = 1 }")
+    leela.types("one\n\nII")
+    leela.button("Save").click()
+    expect(leela.test_id("passage")).to_be_visible()
+    yield "overlapping changes"
     asked = written("Asked", RICH)
     leela.edits(asked)
     fry.opens(asked)

@@ -8,9 +8,11 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from .. import queries
 from ..errors import PenTaken, StaleSave
 from ..live.topics import changed
-from ..models import Activity, Document
+from ..merging import Overlap, joined, merge
+from ..models import Activity, Document, Revision
 from ..models.document import EXCERPT_CHARACTERS
 from ..subjects import DOCUMENTS, content, pen
 from ..text import excerpt, normalise, words_changed
@@ -107,6 +109,45 @@ def save(
     if new.title != old_title:
         changed(DOCUMENTS)
     return version + 1
+
+
+def publish(
+    pk: int,
+    person_id: int,
+    new: Content,
+    *,
+    fence: int,
+    version: int,
+    sequence: int | None = None,
+) -> tuple[int, Revision | None]:
+    """Like :func:`save`; what somebody else has saved meanwhile is merged.
+
+    Returns:
+        The new version, and the save it was merged with, if there was one.
+
+    Raises:
+        StaleSave: the fence has moved on, or the version was never there.
+        Overlap: both changed the same passages; nothing was written.
+    """
+    try:
+        return save(pk, person_id, new, fence=fence, version=version, sequence=sequence), None
+    except StaleSave:
+        if not Document.objects.held_under(pk, person_id, fence).exists():
+            raise
+    present = Document.objects.get(pk=pk)
+    base, other = queries.revision(pk, version), queries.revision(pk, present.version)
+    if base is None or other is None or base.version == present.version:
+        raise StaleSave
+    passages = merge(queries.text_of(base), normalise(new.text), present.text)
+    if any(passage.overlaps for passage in passages):
+        raise Overlap(passages, present.version)
+    merged = Content(
+        title=present.title if new.title == base.title else new.title,
+        text=joined(passages),
+        cover=present.cover if new.cover == base.cover else new.cover,
+    )
+    saved = save(pk, person_id, merged, fence=fence, version=present.version, sequence=sequence)
+    return saved, other
 
 
 @transaction.atomic

@@ -16,7 +16,7 @@ ROOT = COLLAB.parent
 FLOORS = [
     ["collab.live"],
     ["collab.timings", "collab.subjects", "collab.errors", "collab.formats"],
-    ["collab.text", "collab.packing"],
+    ["collab.text", "collab.packing", "collab.merging"],
     ["collab.models"],
     ["collab.permissions", "collab.queries", "collab.covers"],
     ["collab.operations"],

@@ -10,6 +10,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
@@ -17,10 +19,13 @@ from django.views.decorators.http import require_http_methods
 from .. import queries
 from ..errors import StaleSave, UnknownStay
 from ..forms import DraftForm, EditForm
-from ..models import Document, Draft
+from ..merging import MissingChoice, Overlap, joined, merge
+from ..models import Document, Draft, Revision
 from ..operations import documents, drafts, editing
+from ..operations.documents import Content
 from ..permissions import editable_document, may_seize
 from ..subjects import EDITING, READING, subject_of
+from ..text import normalise
 from ..timings import REASON_CHARACTERS
 from .requests import PersonRequest, method_of
 
@@ -183,9 +188,12 @@ def _save(request: PersonRequest, document: Document) -> HttpResponse:
         document.text,
         document.cover,
     )
+    merged_with = None
     if not (done and unchanged):
         try:
-            version = documents.save(
+            if "seen" in request.POST:
+                content, version = _chosen(request, document, content, version)
+            version, merged_with = documents.publish(
                 document.pk,
                 request.user.pk,
                 content,
@@ -193,23 +201,49 @@ def _save(request: PersonRequest, document: Document) -> HttpResponse:
                 version=version,
                 sequence=sequence,
             )
-        except StaleSave as error:
-            new_cover = content.cover if content.cover != document.cover else ""
-            rescued = _rescue(request, document, form)
-            return _conflict(
-                request, document, form, message=str(error), cover=new_cover, rescued=rescued
-            )
-        if "rescued" in request.POST:
-            _settle_rescued(request)
+        except (Overlap, StaleSave) as error:
+            return _not_saved(request, document, form, content, version, error)
+        _settle_rescued(request)
     if done:
         editing.release(document.pk, request.user.pk, fence)
-        return redirect("document", document.pk)
-    if request.htmx:
+    elif request.htmx and not merged_with:
         document.refresh_from_db()
         context = {"document": document, "version": version, "saved": True, "sequence": sequence}
         return render(request, "partials/save_state.html", context)
-    messages.success(request, _("Saved."))
-    return to_editor(document.pk, fence)
+    _tell(request, merged_with)
+    if done:
+        return redirect("document", document.pk)
+    answer = to_editor(document.pk, fence)
+    # Merged: the editor must show what the document holds now.
+    return HttpResponse(headers={"HX-Redirect": answer["Location"]}) if request.htmx else answer
+
+
+def _tell(request: PersonRequest, merged_with: Revision | None) -> None:
+    if merged_with is None:
+        messages.success(request, _("Saved."))
+        return
+    at = date_format(localtime(merged_with.at), "TIME_FORMAT")
+    merged = _("Merged with %(name)s’s save of %(time)s.")
+    messages.info(request, merged % {"name": merged_with.author.name, "time": at})
+
+
+def _not_saved(
+    request: PersonRequest,
+    document: Document,
+    form: EditForm,
+    content: Content,
+    version: int,
+    error: Overlap | StaleSave,
+) -> HttpResponse:
+    """What was typed is kept first; then a page to bring the two together."""
+    if isinstance(error, MissingChoice):
+        data = form.cleaned_data
+        return _overlap(request, document, form, error, text=data["text"], base=data["version"])
+    draft = _rescue(request, document, form)
+    if isinstance(error, Overlap):
+        return _overlap(request, document, form, error, text=content.text, base=version)
+    new_cover = content.cover if content.cover != document.cover else ""
+    return _conflict(request, document, form, message=str(error), cover=new_cover, rescued=draft)
 
 
 def _rescue(request: PersonRequest, document: Document, form: EditForm) -> Draft | None:
@@ -223,9 +257,68 @@ def _rescue(request: PersonRequest, document: Document, form: EditForm) -> Draft
         return None
 
 
+def _chosen(
+    request: PersonRequest, document: Document, content: Content, base: int
+) -> tuple[Content, int]:
+    """The content as somebody chose it, and the version that it takes in.
+
+    Raises:
+        MissingChoice: for some passage there is none.
+    """
+    number = request.POST["seen"]
+    seen = int(number) if number.isdecimal() and len(number) < 10 else 0
+    before, other = queries.revision(document.pk, base), queries.revision(document.pk, seen)
+    if before is None or other is None or seen <= base:
+        return content, base  # it will be asked anew, from what there is
+    passages = merge(queries.text_of(before), content.text, queries.text_of(other))
+    texts: list[str] = []
+    for number_, passage in enumerate((p for p in passages if p.overlaps), 1):
+        sides = {
+            "yours": passage.your_text,
+            "theirs": passage.their_text,
+            "free": normalise(request.POST.get(f"free-{number_}", "")),
+        }
+        choice = request.POST.get(f"choice-{number_}", "")
+        if choice not in sides:
+            raise MissingChoice(passages, seen)
+        texts.append(sides[choice])
+    text = joined(passages, texts)
+    title = other.title if content.title == before.title else content.title
+    cover = other.cover if content.cover == before.cover else content.cover
+    return Content(title, text, cover), seen
+
+
+def _overlap(
+    request: PersonRequest,
+    document: Document,
+    form: EditForm,
+    overlap: Overlap,
+    *,
+    text: str,
+    base: int,
+) -> HttpResponse:
+    """The passages that both have changed, to choose one by one."""
+    data = form.cleaned_data
+    context = {
+        "document": document,
+        "message": str(overlap),
+        "passages": [passage for passage in overlap.passages if passage.overlaps],
+        "other": queries.revision(document.pk, overlap.version),
+        "yours": {**data, "text": text},
+        "base": base,
+        "subject": subject_of(document.pk),
+        "mode": EDITING,
+        "claim": data["fence"],
+    }
+    status = 422 if isinstance(overlap, MissingChoice) else 409
+    response = render(request, "documents/overlap.html", context, status=status)
+    response["HX-Retarget"], response["HX-Reswap"] = "body", "innerHTML"
+    return response
+
+
 def _settle_rescued(request: PersonRequest) -> None:
     """The conflict is over, and what was rescued in it is part of its result."""
-    rescued = request.POST["rescued"]
+    rescued = request.POST.get("rescued", "")
     if rescued.isdecimal() and len(rescued) < 19:
         drafts.discard(int(rescued), request.user.pk)
 

@@ -41,8 +41,7 @@
     else if (seen) show("saving");
   });
   if (stored?.sequence > Number(sequence.value) && stored.fence === form.elements.fence.value) {
-    Object.assign(title, { value: stored.title });
-    Object.assign(text, { value: stored.text });
+    for (const name of NAMES) form.elements[name].value = stored[name];
     addEventListener("load", () => text.dispatchEvent(new Event("input", { bubbles: true })));
   }
   // The lease lives 30 s from the server's last sign of us, which came at most

@@ -1,0 +1,166 @@
+"""Merging: nobody's words are dropped without somebody choosing so."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collab import queries
+from collab.merging import joined, merge
+from collab.models import Document, Person
+from collab.operations import documents, editing
+from collab.operations.documents import Content
+
+BASE = "one\ntwo\nthree\nfour\nfive"
+TEXTS = st.lists(st.sampled_from(["a", "b", "", "c d", "\u2028x"]), max_size=8).map("\n".join)
+
+
+def test_changes_in_different_places_come_together() -> None:
+    """Both are in the result."""
+    passages = merge(BASE, BASE.replace("one", "ONE"), BASE.replace("five", "FIVE"))
+    assert joined(passages) == "ONE\ntwo\nthree\nfour\nFIVE"
+
+
+def test_changes_in_one_place_are_asked_about() -> None:
+    """Each with both sides; the rest is merged."""
+    passages = merge(BASE, BASE.replace("two", "2"), BASE.replace("two", "II") + "\nsix")
+    (overlap,) = [passage for passage in passages if passage.overlaps]
+    assert (overlap.your_text, overlap.their_text) == ("2", "II")
+    assert joined(passages, ["2 or II"]) == "one\n2 or II\nthree\nfour\nfive\nsix"
+    with pytest.raises(ValueError, match="one text"):
+        joined(passages)
+
+
+@given(TEXTS, TEXTS)
+def test_one_side_alone_wins(base: str, new: str) -> None:
+    """Whoever changed nothing has nothing to say; and the same change is one."""
+    assert joined(merge(base, new, base)) == new
+    assert joined(merge(base, base, new)) == new
+    assert joined(merge(base, new, new)) == new
+
+
+@given(TEXTS, TEXTS, TEXTS)
+def test_no_new_line_is_lost(base: str, yours: str, theirs: str) -> None:
+    """What somebody added is in the result or in a passage to choose."""
+    passages = merge(base, yours, theirs)
+    seen = [line for passage in passages for line in passage.lines]
+    seen += [line for passage in passages for line in (*passage.yours, *passage.theirs)]
+    for side in (yours, theirs):
+        assert set(side.split("\n")) - set(base.split("\n")) <= set(seen)
+
+
+# Over HTTP.
+
+
+@pytest.fixture
+def moved(db: None, leela: Person, fry: Person) -> Document:
+    """Leela saved version 2 meanwhile; Fry has the pen and an editor of version 1."""
+    document = documents.create(leela.pk, Content("Plan", BASE))
+    fence = editing.take(document.pk, leela.pk)
+    assert fence
+    content = Content("Plan", BASE.replace("five", "FIVE"))
+    documents.save(document.pk, leela.pk, content, fence=fence, version=1)
+    editing.release(document.pk, leela.pk, fence)
+    editing.take(document.pk, fry.pk)
+    document.refresh_from_db()
+    return document
+
+
+def save(client: Client, document: Document, text: str, **fields: str) -> str:
+    """Fry's save from version 1; gives the page that follows."""
+    form = {"title": "Plan", "text": text, "fence": str(document.fence), "version": "1"}
+    form = {**form, "sequence": "7", **fields}
+    answer = client.post(f"/documents/{document.pk}/edit/", form, follow=True)
+    return answer.content.decode()
+
+
+def text_of(document: Document) -> str:
+    document.refresh_from_db()
+    return document.text
+
+
+def test_a_save_is_merged_and_says_so(moved: Document, as_fry: Client) -> None:
+    """With whose save."""
+    page = save(as_fry, moved, BASE.replace("one", "ONE"))
+    assert "Merged with Leela’s save of" in page
+    assert text_of(moved) == "ONE\ntwo\nthree\nfour\nFIVE"
+    assert moved.version == 3
+
+
+def test_a_save_by_htmx_is_merged_and_shown(moved: Document, as_fry: Client) -> None:
+    """The editor must show the result, so it is loaded again."""
+    form = {"title": "Plan", "text": BASE.replace("one", "ONE"), "fence": str(moved.fence)}
+    answer = as_fry.post(
+        f"/documents/{moved.pk}/edit/", {**form, "version": "1"}, headers={"HX-Request": "true"}
+    )
+    assert answer["HX-Redirect"] == f"/documents/{moved.pk}/edit/?pen={moved.fence}"
+    assert "Merged with" in as_fry.get(answer["HX-Redirect"]).content.decode()
+
+
+def test_overlaps_are_chosen_passage_by_passage(
+    moved: Document, as_fry: Client, fry: Person
+) -> None:
+    """Yours, theirs, or a text of one's own; meanwhile the text is a draft."""
+    yours = BASE.replace("five", "5").replace("one", "ONE")
+    page = save(as_fry, moved, yours)
+    assert "Passage 1 of 1" in page
+    assert queries.unsaved(moved.pk, fry.pk).get().text == yours
+    assert text_of(moved).endswith("FIVE")
+    chosen = {"seen": "2", "choice-1": "free", "free-1": "5 (FIVE)"}
+    save(as_fry, moved, yours, **chosen)
+    assert text_of(moved) == "ONE\ntwo\nthree\nfour\n5 (FIVE)"
+    assert not queries.unsaved(moved.pk, fry.pk).exists()
+
+
+@pytest.mark.parametrize(("choice", "result"), [("yours", "5"), ("theirs", "FIVE")])
+def test_one_side_of_a_passage(moved: Document, as_fry: Client, choice: str, result: str) -> None:
+    """Either is one click."""
+    save(as_fry, moved, BASE.replace("five", "5"), **{"seen": "2", "choice-1": choice})
+    assert text_of(moved).endswith(f"\n{result}")
+
+
+@pytest.mark.parametrize(
+    "fields", [{"seen": "2"}, {"seen": "2", "choice-1": "mine"}, {"seen": "2", "choice-2": "yours"}]
+)
+def test_a_missing_choice_is_asked_again(
+    moved: Document, as_fry: Client, fields: dict[str, str]
+) -> None:
+    """422, with everything still there, and nothing saved."""
+    form = {"title": "Plan", "text": BASE.replace("five", "5"), "fence": str(moved.fence)}
+    answer = as_fry.post(f"/documents/{moved.pk}/edit/", {**form, "version": "1", **fields})
+    assert answer.status_code == 422
+    assert "Choose for every passage" in answer.content.decode()
+    assert text_of(moved).endswith("FIVE")
+
+
+@pytest.mark.parametrize("seen", ["99", "1", "nonsense", "0"])
+def test_an_impossible_version_asks_anew(moved: Document, as_fry: Client, seen: str) -> None:
+    """The page is built from what the document holds now."""
+    form = {"title": "Plan", "text": BASE.replace("five", "5"), "fence": str(moved.fence)}
+    fields = {"version": "1", "seen": seen, "choice-1": "yours"}
+    answer = as_fry.post(f"/documents/{moved.pk}/edit/", {**form, **fields})
+    assert answer.status_code in (409, 422)
+    assert text_of(moved).endswith("FIVE")
+
+
+def test_a_third_save_opens_it_again(
+    moved: Document, as_fry: Client, leela: Person, fry: Person
+) -> None:
+    """Chosen against version 2, but version 3 says something else there."""
+    Document.objects.filter(pk=moved.pk).update(holder=leela.pk)
+    content = Content("Plan", BASE.replace("five", "VI"))
+    documents.save(moved.pk, leela.pk, content, fence=moved.fence, version=2)
+    Document.objects.filter(pk=moved.pk).update(holder=fry.pk)
+    page = save(as_fry, moved, BASE.replace("five", "5"), **{"seen": "2", "choice-1": "yours"})
+    assert "Passage 1 of 1" in page
+    assert "VI" in page
+    assert text_of(moved).endswith("VI")
+
+
+def test_a_title_changed_by_one_is_kept(moved: Document, as_fry: Client) -> None:
+    """Fry renames while Leela writes: both count."""
+    save(as_fry, moved, BASE, title="The plan")
+    assert text_of(moved).endswith("FIVE")
+    assert moved.title == "The plan"

@@ -1,0 +1,66 @@
+"""Two people changed one document: their changes come together."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from e2e.pages import Written
+from e2e.people import Person
+from e2e.stack import Stack
+from e2e.test_conflict import expires
+
+pytestmark = pytest.mark.complaints  # a refused save is a 409, which the browser notes
+BASE = "Good news.\n\nThe crew meets.\n\nWe leave at nine."
+
+
+def while_fry_is_away(stack: Stack, leela: Person, fry: Person, document: int, text: str) -> None:
+    """Fry's draft stays behind, Leela saves, and Fry goes on from his draft."""
+    fry.edits(document)
+    fry.types(text)
+    fry.sees_saved("Draft saved")
+    fry.opens_dashboard()
+    expires(stack, document)
+    leela.edits(document)
+    leela.types(BASE.replace("nine", "ten"))
+    leela.saves()
+    leela.finishes()
+    fry.opens(document)
+    fry.page.get_by_role("link", name=re.compile("Restore your text")).click()
+    fry.button("Continue with this text").click()
+    fry.is_live()
+
+
+def test_changes_in_different_places(
+    stack: Stack, leela: Person, fry: Person, written: Written
+) -> None:
+    """Merged at the save, which says so, and shown to both."""
+    document = written(text=BASE)
+    while_fry_is_away(stack, leela, fry, document, BASE.replace("Good", "Bad"))
+    leela.opens(document)
+    fry.button("Save").click()
+    expect(fry.page.get_by_text("Merged with Leela’s save of")).to_be_visible()
+    expect(fry.text_field).to_have_value(re.compile("Bad news.*at ten", re.DOTALL))
+    leela.sees_text("Bad news.")
+    leela.sees_text("We leave at ten.")
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["htmx", "plain"])
+def test_changes_in_one_place(
+    stack: Stack, leela: Person, fry: Person, written: Written, javascript: bool
+) -> None:
+    """Fry chooses what is to stand there; with or without htmx it is one form."""
+    document = written(text=BASE)
+    while_fry_is_away(stack, leela, fry, document, BASE.replace("nine", "eleven"))
+    fry.button("Save" if javascript else "Done").click()
+    expect(fry.test_id("passage")).to_have_count(1)
+    fry.page.get_by_label("A text of your own", exact=True).check()
+    free = fry.page.get_by_role("textbox", name="A text of your own for passage 1")
+    expect(free).to_have_value("We leave at eleven.\nWe leave at ten.")
+    free.fill("We leave when we leave.")
+    fry.button("Save this result").click()
+    expect(fry.text_field).to_have_value(re.compile("when we leave"))
+    leela.opens(document)
+    leela.sees_text("We leave when we leave.")
