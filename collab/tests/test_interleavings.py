@@ -49,20 +49,29 @@ class Workspace:
         found: Document = Document.objects.get(pk=self.pk)
         return found
 
-    def enter(self, who: int, fence: int | None) -> None:
+    def enter(self, who: int, fence: int | None, *, is_moved: bool) -> None:
         """A page of the editor, if the pen was there; the one before it is left."""
         if fence is None:
             return
         page = Stay(fence, self.document.version)
+        if is_moved:
+            self.carry(who, page)
         self.pages[who] = page
         self.stays.append((who, page))
+
+    def carry(self, who: int, page: Stay) -> None:
+        """Moving to another tab: it begins with what the one before it had typed."""
+        for whose, earlier in self.stays:
+            if whose == who and earlier.fence == page.fence - 1:
+                page.typed, page.is_saved = earlier.typed, earlier.is_saved
+                earlier.is_saved = True
 
     def step(self, who: int, action: str) -> None:
         """One person does one thing; then what must hold is looked at."""
         person, page = self.people[who].pk, self.pages[who]
         before = self.document
         if action in ("open", "move", "seize"):
-            self.enter(who, self.taken(person, action))
+            self.enter(who, self.taken(person, action), is_moved=action == "move")
             assert action != "open" or before.holder_id is None or self.has_fence(before.fence)
         elif action == "ask":
             editing.ask(self.pk, person)
