@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import html
 import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
 from itertools import pairwise
 from typing import NamedTuple
@@ -19,6 +21,7 @@ from django.core.cache import cache
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import slugify
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 TAGS = {
     *("h1", "h2", "h3", "h4", "h5", "h6", "p", "br", "hr", "blockquote", "pre", "code"),
@@ -33,7 +36,7 @@ WORDS = re.compile(r"\w+|\s+|[^\w\s]")
 #: Rendered texts are kept for this long, in seconds.
 CACHE_SECONDS = 24 * 3600
 #: Part of the cache key: raise it when rendering changes.
-RENDERER = "3"
+RENDERER = "4"
 
 _markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 
@@ -46,11 +49,27 @@ class Heading(NamedTuple):
     anchor: str
 
 
+class Block(NamedTuple):
+    """A paragraph, heading, list ... of a rendered text.
+
+    ``key`` is made of what the block says, so a block that stays the same keeps
+    it wherever it moves, and no two blocks of a text have the same.
+    """
+
+    key: str
+    html: SafeString
+
+
 class Rendered(NamedTuple):
     """A text ready to be shown."""
 
-    html: SafeString
+    blocks: list[Block]
     outline: list[Heading]
+
+    @property
+    def html(self) -> SafeString:
+        """The blocks as one."""
+        return mark_safe("".join(block.html for block in self.blocks))  # noqa: S308  # all clean
 
 
 class Piece(NamedTuple):
@@ -86,15 +105,18 @@ def rendered(text: str) -> Rendered:
 
 
 def _render(text: str) -> Rendered:
-    clean = nh3.clean(
-        _markdown.render(text),
-        tags=TAGS,
-        attributes=ATTRIBUTES,
-        attribute_filter=_own_images,
-        url_schemes=SCHEMES,
-        link_rel="noopener nofollow ugc",
-    )
-    return _with_anchors(clean)
+    return _with_anchors(_cleaner.clean(html) for html in _blocks(text))
+
+
+def _blocks(text: str) -> Iterator[str]:
+    """The HTML of each block at the top of a Markdown text, not yet safe."""
+    env: dict[str, object] = {}
+    block: list[Token] = []
+    for token in _markdown.parse(text, env):
+        block.append(token)
+        if token.level == 0 and token.nesting <= 0:
+            yield _markdown.renderer.render(block, _markdown.options, env)
+            block = []
 
 
 def _own_images(tag: str, attribute: str, value: str) -> str | None:
@@ -105,7 +127,17 @@ def _own_images(tag: str, attribute: str, value: str) -> str | None:
     return value
 
 
-def _with_anchors(clean: str) -> Rendered:
+#: Each block by itself: what one leaves open cannot reach into the next.
+_cleaner = nh3.Cleaner(
+    tags=TAGS,
+    attributes=ATTRIBUTES,
+    attribute_filter=_own_images,
+    url_schemes=SCHEMES,
+    link_rel="noopener nofollow ugc",
+)
+
+
+def _with_anchors(clean: Iterable[str]) -> Rendered:
     """Give headings ids of our own making, so that the outline can link them."""
     outline: list[Heading] = []
     taken: set[str] = set()
@@ -121,9 +153,15 @@ def _with_anchors(clean: str) -> Rendered:
         outline.append(Heading(int(level), html.unescape(words), name))
         return f'<h{level} id="{name}">{inner}</h{level}>'
 
-    with_ids = re.sub(r"<h([1-6])>(.*?)</h\1>", anchor, clean, flags=re.DOTALL)
-    # nh3 has cleaned this, and the ids are slugs of our own.
-    return Rendered(mark_safe(with_ids), outline)  # noqa: S308
+    blocks: list[Block] = []
+    times: Counter[str] = Counter()
+    for block in clean:
+        with_ids = re.sub(r"<h([1-6])>(.*?)</h\1>", anchor, block, flags=re.DOTALL)
+        key = hashlib.blake2b(with_ids.encode(), digest_size=6).hexdigest()
+        times[key] += 1
+        # nh3 has cleaned this, and the ids are slugs of our own.
+        blocks.append(Block(f"{key}_{times[key]}", mark_safe(with_ids)))  # noqa: S308
+    return Rendered(blocks, outline)
 
 
 def excerpt(text: str, length: int) -> str:

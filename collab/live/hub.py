@@ -17,8 +17,9 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from . import db, regions
+from . import db, parts, regions
 from .conf import conf
 from .presence import Page
 from .regions import Entry, Feed, Region, Rendering
@@ -48,25 +49,35 @@ class Socket:
     regions: tuple[str, ...] = ()
 
 
+class Version(NamedTuple):
+    """Which rendering pages have, and the outline of its parts."""
+
+    etag: str
+    outline: parts.Outline | None
+
+
 @dataclass(eq=False, slots=True)
 class Watch:
     """Who shows a state region in this process, and which version they have.
 
-    ``current`` is the shared rendering's ETag by language; a socket in ``marks``
-    has something else: the version it brought along when it connected, or the
-    rendering made for the person alone.
+    ``current`` is the shared rendering's version by language; a socket in
+    ``marks`` has something else: the ETag it brought along when it connected, or
+    that of the rendering made for the person alone.
     """
 
     region: Region
     key: str
     sockets: dict[str, set[Socket]] = field(default_factory=dict)
-    current: dict[str, str] = field(default_factory=dict)
+    current: dict[str, Version] = field(default_factory=dict)
     marks: dict[Socket, str] = field(default_factory=dict)
+    #: Not rendered again before this time of the event loop's clock.
+    due: float = 0.0
 
     def add(self, socket: Socket, mark: str) -> bool:
         """Returns whether the page may be out of date."""
         self.sockets.setdefault(socket.language, set()).add(socket)
-        if mark == self.current.get(socket.language):
+        current = self.current.get(socket.language)
+        if current and mark == current.etag:
             return False
         self.marks[socket] = mark
         return True
@@ -103,8 +114,23 @@ class FeedWatch:
 
 
 AnyWatch = Watch | FeedWatch
-#: For one language: the shared rendering, and those for one person each.
-Variants = tuple[Rendering, dict[int, Rendering]]
+
+
+class Variants(NamedTuple):
+    """A state region in one language."""
+
+    shared: Rendering
+    #: The renderings made for one person each.
+    own: Mapping[int, Rendering] = {}
+    #: From the version that pages have to ``shared``, if that can be told.
+    step: Step | None = None
+
+
+class Step(NamedTuple):
+    """What a page needs that has one certain version."""
+
+    since: str
+    fragment: str
 
 
 class Batch:
@@ -156,6 +182,7 @@ class Hub:
         self._dirty: set[str] = set()
         self._jobs: dict[Job, Sequence[AnyWatch]] = {}
         self._failures: dict[str, int] = {}
+        self._alarm: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
 
     # Subscriptions, called in the event loop.
@@ -251,12 +278,12 @@ class Hub:
         return {watches[0].region.name for watches in self._jobs.values()}
 
     def _start_jobs(self) -> list[Job]:
-        """Start rendering what is dirty and not being rendered already."""
+        """Start rendering what is dirty, due, and not being rendered already."""
         busy = self._busy()
         by_name: dict[str, list[AnyWatch]] = {}
         for identifier in list(self._dirty):
             watch = self._watches.get(identifier)
-            if watch is not None and watch.region.name in busy:
+            if watch is not None and (watch.region.name in busy or not self._is_due(watch)):
                 continue
             self._dirty.discard(identifier)
             if watch is not None:
@@ -268,11 +295,28 @@ class Hub:
             started.append(job)
         return started
 
+    def _is_due(self, watch: AnyWatch) -> bool:
+        """May it be rendered now? If not, a flush is set for when it may."""
+        if isinstance(watch, FeedWatch) or not watch.region.pace_seconds:
+            return True
+        loop = asyncio.get_running_loop()
+        if watch.due <= loop.time():
+            watch.due = loop.time() + watch.region.pace_seconds
+            return True
+        if self._alarm is None or not loop.time() < self._alarm.when() <= watch.due:
+            if self._alarm is not None:
+                self._alarm.cancel()
+            self._alarm = loop.call_at(watch.due, self._wake.set)
+        return False
+
     async def _job(self, watches: Sequence[AnyWatch]) -> Put:
         users = frozenset(self.by_user)
         states = [watch for watch in watches if isinstance(watch, Watch)]
         if states:
-            wanted = {watch.key: list(watch.sockets) for watch in states}
+            wanted = {
+                watch.key: {language: watch.current.get(language) for language in watch.sockets}
+                for watch in states
+            }
             rendered = await db.run(render_states, states[0].region, wanted, users)
             return lambda outbox: self._put_states(states, rendered, outbox)
         feed = next(watch for watch in watches if isinstance(watch, FeedWatch))
@@ -309,22 +353,18 @@ class Hub:
     ) -> Sequence[AnyWatch]:
         """Returns the watches that could not be rendered."""
         for watch in watches:
-            for language, (shared, own) in rendered.get(watch.key, {}).items():
-                self._put_state(watch, language, shared, own, outbox)
+            for language, variants in rendered.get(watch.key, {}).items():
+                self._put_state(watch, language, variants, outbox)
         return [watch for watch in watches if watch.key not in rendered]
 
-    def _put_state(
-        self,
-        watch: Watch,
-        language: str,
-        shared: Rendering,
-        own: Mapping[int, Rendering],
-        outbox: Outbox,
-    ) -> None:
+    def _put_state(self, watch: Watch, language: str, variants: Variants, outbox: Outbox) -> None:
         showing = watch.sockets.get(language)
         if showing is None:
             return  # the last of them left while we rendered
-        before, watch.current[language] = watch.current.get(language), shared.etag
+        shared, own, step = variants
+        version = watch.current.get(language)
+        before = version.etag if version else None
+        watch.current[language] = Version(shared.etag, shared.outline)
         if before == shared.etag:
             # Everybody but these has it already.
             special = {s for user in own for s in self.by_user.get(user, ())}
@@ -332,16 +372,20 @@ class Hub:
         else:
             receivers = showing
         identifier = regions.region_id(watch.region.name, watch.key)
+        news = replaced(identifier, shared)
+        update = step.fragment if step and step.since == before else news
         if not own and not watch.marks:  # the same news for everybody
-            outbox.put(replaced(identifier, shared), receivers)
+            outbox.put(update, receivers)
             return
-        fragments = {r.etag: replaced(identifier, r) for r in (shared, *own.values())}
+        fragments = {r.etag: replaced(identifier, r) for r in own.values()}
         for socket in receivers:
             rendering = own.get(socket.page.user_id, shared)
-            if watch.marks.pop(socket, before) != rendering.etag:
-                outbox.put(fragments[rendering.etag], [socket])
+            has = watch.marks.pop(socket, before)
             if rendering is not shared:
                 watch.marks[socket] = rendering.etag
+            if has != rendering.etag:
+                whole = news if rendering is shared else fragments[rendering.etag]
+                outbox.put(update if rendering is shared and has == before else whole, [socket])
 
     def _put_entries(self, watch: FeedWatch, news: News, outbox: Outbox) -> Sequence[AnyWatch]:
         watch.head = news.head
@@ -389,13 +433,15 @@ class Hub:
 
 
 def render_states(
-    region: Region, wanted: Mapping[str, Sequence[str]], users: frozenset[int]
+    region: Region,
+    wanted: Mapping[str, Mapping[str, Version | None]],
+    users: frozenset[int],
 ) -> dict[str, dict[str, Variants]]:
     """Render regions of one name, once per variant that somebody needs.
 
     Args:
         region: what to render.
-        wanted: by key, the languages it is shown in.
+        wanted: by key, the languages it is shown in, with the version pages have.
         users: the people connected here; nobody else needs an own variant.
 
     Returns:
@@ -408,19 +454,42 @@ def render_states(
         context = contexts.get(key)
         try:
             if context is None:
-                rendered[key] = {language: (regions.GONE, {}) for language in languages}
+                rendered[key] = {language: Variants(regions.GONE) for language in languages}
                 continue
             involved = users.intersection(region.you(context))
             rendered[key] = {
-                language: (
-                    region.render(key, context, language, None),
-                    {user: region.render(key, context, language, user) for user in involved},
-                )
-                for language in languages
+                language: variants(region, key, context, language, version, involved)
+                for language, version in languages.items()
             }
         except Exception:  # a region is the product's code: anything may come
             logger.exception("live: region %r failed for %r", region.name, key)
     return rendered
+
+
+def variants(
+    region: Region,
+    key: str,
+    context: regions.Context,
+    language: str,
+    version: Version | None,
+    involved: Collection[int],
+) -> Variants:
+    """Render one region in one language for everybody who needs it.
+
+    Args:
+        version: what pages have; the step from there is made too, if that is
+            shorter than the whole.
+        involved: the people who get a rendering of their own.
+    """
+    shared = region.render(key, context, language, None)
+    own = {user: region.render(key, context, language, user) for user in involved}
+    step = None
+    if version and version.outline and shared.outline and version.etag != shared.etag:
+        identifier = regions.region_id(region.name, key)
+        made = parts.steps(identifier, version.outline, shared.outline, shared.html)
+        if made is not None and len(made) < len(shared.html):
+            step = Step(version.etag, made + moved_mark(identifier, shared.etag))
+    return Variants(shared, own, step)
 
 
 @dataclass(frozen=True)
@@ -461,7 +530,7 @@ class News:
             yield removed(feed.entry_id(entry))
             yield appended(feed.name, html)
         if missed:
-            yield moved_mark(feed.name, self.head)
+            yield moved_mark(feed.name, str(self.head))
 
 
 def read_feed(feed: Feed, after: int, languages: frozenset[str], users: frozenset[int]) -> News:
@@ -504,11 +573,11 @@ def appended(identifier: str, html: str) -> str:
     return f'<hx-partial hx-target="#{identifier}" hx-swap="beforeend">{html}</hx-partial>'
 
 
-def moved_mark(name: str, head: int) -> str:
-    """The fragment that moves on the page's memory of a feed."""
+def moved_mark(identifier: str, mark: str) -> str:
+    """The fragment that moves on the page's memory of a region."""
     return (
-        f'<hx-partial hx-target="#{name}-mark" hx-swap="outerHTML">'
-        f"{regions.mark_input(name, str(head))}</hx-partial>"
+        f'<hx-partial hx-target="#{identifier}-mark" hx-swap="outerHTML">'
+        f"{regions.mark_input(identifier, mark)}</hx-partial>"
     )
 
 

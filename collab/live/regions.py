@@ -27,6 +27,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.template.loader import render_to_string
 from django.utils.translation import override
 
+from .parts import Outline, outline_of
+
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
@@ -58,6 +60,8 @@ class Rendering:
 
     html: str
     etag: str
+    #: Of its parts, if its template marks any.
+    outline: Outline | None = None
 
 
 #: The rendering of an object that is no longer there.
@@ -75,6 +79,7 @@ class Region:
     allow: Permission
     you: Callable[[Context], Collection[int]]
     given: Callable[[Any], Context] | None = None
+    pace_seconds: float = 0.0
 
     def render(self, key: str, context: Context, language: str, you: int | None) -> Rendering:
         """Render the state for one variant.
@@ -90,7 +95,7 @@ class Region:
             html = render_to_string(self.template, {**context, "you": you, "key": key}).strip()
         etag = hashlib.blake2b(html.encode(), digest_size=6).hexdigest()
         mark = mark_input(region_id(self.name, key), etag)
-        return Rendering(html=html + mark, etag=etag)
+        return Rendering(html + mark, etag, outline_of(html))
 
     def for_viewer(
         self, key: str, context: Context | None, language: str, user_id: int
@@ -184,6 +189,7 @@ def region(
     you: Callable[[Context], Collection[int]] = nobody_personal,
     many: bool = False,
     given: Callable[[Any], Context] | None = None,
+    pace_seconds: float = 0.0,
 ) -> Callable[[Callable[..., Any]], Region]:
     """Make a context function into a live region of the function's name.
 
@@ -202,6 +208,8 @@ def region(
         given: the context of an object that the page has loaded already (with
             all it relates to), so that ``{% live_prefetch %}`` need not load it
             again. It must be what the function would return.
+        pace_seconds: from one rendering to the next at least; for what changes
+            faster than people read. The last state is always sent.
 
     The function takes one key (or none, for a region there is only one of) and
     returns the context, or None when the object is gone.
@@ -216,6 +224,7 @@ def region(
             allow=allow,
             you=you,
             given=given,
+            pace_seconds=pace_seconds,
         )
         register(made)
         return made

@@ -33,7 +33,9 @@ from .routing import PATH, websocket_application
 
 REGION = re.compile(r'<live-region id="([\w-]+)">(.*?)</live-region>', re.DOTALL)
 PARTIAL = re.compile(
-    r'<hx-partial hx-target="#([\w-]+)" hx-swap="(\w+)">(.*?)</hx-partial>', re.DOTALL
+    r"""<hx-partial hx-target="#([\w-]+)( live-part\[name='\w+'\])?" hx-swap="(\w+)">"""
+    r"(.*?)</hx-partial>",
+    re.DOTALL,
 )
 MARK = re.compile(r'<input type="hidden" form="live" name="region" id="[\w-]+" value="([^"]*)">')
 TOKEN = re.compile(r'<form id="live"[^>]*><input type="hidden" name="page" value="([^"]*)">')
@@ -86,9 +88,21 @@ class LivePage:
         frame = await self.socket.receive_from(timeout=PATIENCE)
         assert isinstance(frame, str)
         self.frames.append(frame)
-        for target, swap, inner in PARTIAL.findall(frame):
-            self._apply(target, swap, inner)
+        self.apply(frame)
         return frame
+
+    def apply(self, frame: str) -> None:
+        """Swap what a frame brings. As in htmx, what all its partials mean is
+        found before the first is swapped."""
+        partials = PARTIAL.findall(frame)
+        for number, (target, part, _, _) in enumerate(partials):
+            if part:
+                self._mark_part(target, part.split("'")[1], f"<!--{number}-->")
+        for number, (target, part, swap, inner) in enumerate(partials):
+            if part:
+                self._swap_part(target, f"<!--{number}-->", swap, inner)
+            else:
+                self._apply(target, swap, inner)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Receive frames until ``condition`` holds."""
@@ -132,6 +146,25 @@ class LivePage:
             )
         else:
             raise AssertionError(f"no page does {swap!r} to {target!r}")
+
+    def _mark_part(self, region: str, name: str, mark: str) -> None:
+        before, element, after = self.regions[region].partition(f'<live-part name="{name}">')
+        assert element, f"{region} has no part {name!r}"
+        self.regions[region] = before + mark + element + after
+
+    def _swap_part(self, region: str, mark: str, swap: str, inner: str) -> None:
+        pattern = rf"{mark}((?:<!--\d+-->)*)(<live-part .*?</live-part>)"
+        found = re.search(pattern, self.regions[region], re.DOTALL)
+        assert found
+        others, element = found.groups()
+        swapped = {
+            "outerMorph": others + inner,
+            "delete": others,
+            "beforebegin": inner + others + element,
+            "afterend": others + element + inner,
+        }[swap]
+        html = self.regions[region]
+        self.regions[region] = html[: found.start()] + swapped + html[found.end() :]
 
     def _remove_element(self, identifier: str) -> None:
         """Forget a feed's entry: entries are appended, so one ends where the next begins."""

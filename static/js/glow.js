@@ -2,7 +2,7 @@
 // so that a reader finds it. The glow itself is CSS.
 (() => {
   const blockOf = (node) =>
-    (node instanceof Element ? node : node.parentElement)?.closest("article.prose > *");
+    (node instanceof Element ? node : node.parentElement)?.closest("article.prose > live-part");
   const column = document.querySelector(".document > .column");
   if (!column) return;
 
@@ -14,6 +14,6 @@
   }).observe(column, { subtree: true, childList: true, characterData: true });
 
   column.addEventListener("animationend", ({ target, animationName }) => {
-    if (animationName === "fresh") target.removeAttribute("data-fresh");
+    if (animationName === "fresh") target.closest("[data-fresh]")?.removeAttribute("data-fresh");
   });
 })();

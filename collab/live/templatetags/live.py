@@ -1,4 +1,4 @@
-"""``{% live %}``, ``{% live_prefetch %}`` and ``{% live_page %}``."""
+"""``{% live %}``, ``{% part %}``, ``{% live_prefetch %}`` and ``{% live_page %}``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from ..pages import live_page as page_of
+from ..parts import wrapped
 
 register = template.Library()
 
@@ -25,6 +26,20 @@ def live(context: Context, name: str, target: object = None) -> SafeString:
     page = page_of(context["request"])
     # The regions' HTML comes from Django's own auto-escaping templates.
     return mark_safe(page.render(name, target)) if page else SafeString()  # noqa: S308
+
+
+@register.simple_block_tag
+def part(content: str, name: object) -> SafeString:
+    """Mark a part of a region's template, so that it can be sent by itself.
+
+    ``{% part block.key %}{{ block.html }}{% endpart %}``, most often in a loop
+    with nothing between one part and the next. A name stays with its content
+    and is unique in the region: letters, digits and "_".
+
+    Raises:
+        ValueError: the name has other characters.
+    """
+    return mark_safe(wrapped(str(name), content))  # noqa: S308  # from an auto-escaping template
 
 
 @register.simple_tag(takes_context=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from django.template import engines
 
-from collab.live import db, regions
+from collab.live import db, parts, regions
 from collab.live.hub import Hub, Socket
 from collab.live.presence import Page
 from collab.live.regions import Context, Entry, Feed, Region
@@ -132,6 +133,107 @@ def socket(user: int = LEELA, language: str = "en", *shown: str) -> tuple[Socket
     wire = FakeWire()
     page = Page(f"page-{user}", user)
     return Socket(wire, page, language, "session", shown or ("note-1",)), wire
+
+
+class Parted(Region):
+    """A region of three parts, of which the second says what the note says."""
+
+    def render(
+        self, key: str, context: Context, language: str, you: int | None
+    ) -> regions.Rendering:
+        shell = "for you" if you else ""
+        told = {"a": "a" * 500, "note": context["note"], "z": "z" * 500}
+        html = "".join(parts.wrapped(name, f"<p>{text}</p>") for name, text in told.items())
+        return regions.Rendering(html + shell, context["note"] + shell, parts.outline_of(html))
+
+
+@pytest.fixture
+def parted(board: Board, registry: None, monkeypatch: pytest.MonkeyPatch) -> Region:
+    region = Parted(
+        name="note",
+        template="",
+        load=board.load,
+        topics_for=lambda key: [f"note:{key}"],
+        allow=regions.everyone,
+        you=lambda context: board.owners.values(),
+    )
+    monkeypatch.setitem(regions._registry, "note", region)
+    return region
+
+
+async def change(hub: Hub, board: Board, note: str) -> None:
+    board.notes["1"] = note
+    hub.changed(["note:1"])
+    await hub.flush()
+
+
+async def test_only_the_part_that_changed_is_sent(hub: Hub, board: Board, parted: Region) -> None:
+    """To pages that have the version before; with the mark of the new one."""
+    (leela, wire), (fry, fry_wire) = socket(LEELA), socket(FRY)
+    hub.join(leela, {})
+    hub.join(fry, {})
+    await change(hub, board, "one")
+    assert "zzz" in wire.frames[0]
+    await change(hub, board, "two")
+    assert "<p>two</p>" in wire.frames[1]
+    assert "zzz" not in wire.frames[1]
+    assert 'value="note-1:two"' in wire.frames[1]
+    assert fry_wire.frames == wire.frames
+
+
+async def test_a_page_with_another_version_gets_the_whole(
+    hub: Hub, board: Board, parted: Region
+) -> None:
+    """Who comes with an older version has parts that nobody remembers."""
+    (leela, wire), (late, late_wire) = socket(LEELA), socket(FRY)
+    hub.join(leela, {})
+    await change(hub, board, "one")
+    hub.join(late, {"note-1": "zero"})
+    await change(hub, board, "two")
+    assert "zzz" not in wire.frames[1]
+    assert "zzz" in late_wire.frames[0]
+    await change(hub, board, "three")
+    assert "zzz" not in late_wire.frames[1]
+
+
+async def test_whose_own_words_they_are_gets_the_whole(
+    hub: Hub, board: Board, parted: Region
+) -> None:
+    """The step is from the shared rendering to the shared rendering."""
+    (leela, wire), (fry, fry_wire) = socket(LEELA), socket(FRY)
+    hub.join(leela, {})
+    hub.join(fry, {})
+    board.owners["1"] = FRY
+    await change(hub, board, "one")
+    await change(hub, board, "two")
+    assert "for you" in fry_wire.frames[1]
+    assert "zzz" in fry_wire.frames[1]
+    assert "zzz" not in wire.frames[1]
+    board.owners.clear()
+    await change(hub, board, "three")
+    assert "zzz" in fry_wire.frames[2]
+    assert "for you" not in fry_wire.frames[2]
+
+
+async def test_a_paced_region_is_sent_at_once_and_then_not_before_its_time(
+    hub: Hub, board: Board, registry: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many changes the first and the last are sent, one pace apart."""
+    monkeypatch.setitem(regions._registry, "note", replace(note_region(board), pace_seconds=0.2))
+    leela, wire = socket(LEELA)
+    hub.join(leela, {})
+    started = asyncio.get_running_loop().time()
+    running = asyncio.create_task(hub.run())
+    for number in range(20):
+        board.notes["1"] = str(number)
+        hub.changed(["note:1"])
+        await asyncio.sleep(0.005)
+    async with asyncio.timeout(5):
+        while not wire.frames or "<b>19</b>" not in wire.frames[-1]:
+            await asyncio.sleep(0.01)
+    elapsed = asyncio.get_running_loop().time() - started
+    running.cancel()
+    assert 2 <= len(wire.frames) <= 1 + elapsed / 0.2
 
 
 async def test_a_page_with_the_current_version_is_sent_nothing(hub: Hub, board: Board) -> None:

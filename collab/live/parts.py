@@ -1,0 +1,125 @@
+"""Parts: what of a large region has changed.
+
+A region whose template marks *parts* is not sent as a whole when one of them
+changes::
+
+    {% for block in blocks %}{% part block.key %}{{ block.html }}{% endpart %}{% endfor %}
+
+The hub remembers the *outline* of what it sent last: the names of the parts and
+a digest of each. Pages that have that version get the steps from there to the
+present one; a page that has any other gets the whole region.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import NamedTuple
+
+NAME = re.compile(r"[A-Za-z0-9_]{1,64}\Z")
+PART = re.compile(r'<live-part name="([A-Za-z0-9_]{1,64})">(.*?)</live-part>', re.DOTALL)
+#: Parts that stand next to each other, with nothing between them.
+RUN = re.compile(r'(?:<live-part name="[A-Za-z0-9_]{1,64}">.*?</live-part>)+', re.DOTALL)
+
+
+class Part(NamedTuple):
+    """What must be known of a part to see whether it has changed."""
+
+    name: str
+    digest: bytes
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A rendering without its texts.
+
+    Args:
+        shell: a digest of all that stands outside of parts, and of where the
+            runs of parts are in it.
+        runs: the parts, in order; those of one run are neighbours.
+    """
+
+    shell: bytes
+    runs: tuple[tuple[Part, ...], ...]
+
+
+def wrapped(name: str, inner: str) -> str:
+    """A part's element. It has no box of its own (``display: contents``).
+
+    Raises:
+        ValueError: the name has other characters than letters, digits and "_".
+    """
+    if not NAME.match(name):
+        raise ValueError(f"A part cannot be named {name!r}.")
+    return f'<live-part name="{name}">{inner}</live-part>'
+
+
+def outline_of(html: str) -> Outline | None:
+    """The outline of a rendering; None when it has no parts, or two of a name."""
+    if "<live-part " not in html:
+        return None
+    runs = tuple(
+        tuple(Part(name, _digest(inner)) for name, inner in PART.findall(run))
+        for run in RUN.findall(html)
+    )
+    names = [part.name for run in runs for part in run]
+    if len(set(names)) < len(names):
+        return None
+    return Outline(_digest(RUN.sub("<live-part>", html)), runs)
+
+
+def steps(region: str, before: Outline, now: Outline, html: str) -> str | None:
+    """The fragment that brings a page from one rendering to the next.
+
+    htmx finds the targets of all partials of a frame before it swaps the first,
+    so each names an element of the page as it was.
+
+    Args:
+        region: the region's id.
+        before: the outline of what the page shows.
+        now: the outline of what it shall show.
+        html: what it shall show.
+
+    Returns:
+        ``<hx-partial>`` elements, or None when only the whole region will do.
+    """
+    if before.shell != now.shell:
+        return None
+    inner = dict(PART.findall(html))
+    made: list[str] = []
+    for old, new in zip(before.runs, now.runs, strict=True):
+        for kind, i1, i2, j1, j2 in SequenceMatcher(None, old, new, False).get_opcodes():
+            fresh = [wrapped(part.name, inner[part.name]) for part in new[j1:j2]]
+            if kind == "insert":
+                made.append(_inserted(region, old, i1, "".join(fresh)))
+            elif kind != "equal":
+                made += _replaced(region, old[i1:i2], fresh)
+    return "".join(made)
+
+
+def _inserted(region: str, old: tuple[Part, ...], place: int, fresh: str) -> str:
+    if place < len(old):
+        return _partial(region, old[place], "beforebegin", fresh)
+    return _partial(region, old[-1], "afterend", fresh)
+
+
+def _replaced(region: str, old: tuple[Part, ...], fresh: list[str]) -> list[str]:
+    """Morph one into the other as far as both reach, so that a reader's selection
+    survives; the last takes what is more, and what is left over goes."""
+    both = min(len(old), len(fresh))
+    made = []
+    for number in range(both):
+        rest = fresh[number:] if number == both - 1 else [fresh[number]]
+        made.append(_partial(region, old[number], "outerMorph", "".join(rest)))
+    return made + [_partial(region, part, "delete", "") for part in old[both:]]
+
+
+def _partial(region: str, target: Part, swap: str, html: str) -> str:
+    selector = f"#{region} live-part[name='{target.name}']"
+    return f'<hx-partial hx-target="{selector}" hx-swap="{swap}">{html}</hx-partial>'
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=8).digest()
