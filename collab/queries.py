@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from .live.models import Connection
 from .models import Activity, Document, Draft, Person, Reading, Revision
 from .packing import unpack
-from .subjects import document_of, subject_of
+from .subjects import WATCHING, document_of, subject_of
 from .timings import FACES
 
 if TYPE_CHECKING:
@@ -209,6 +209,21 @@ def unsaved(document_id: int, person_id: int) -> models.QuerySet[Draft]:
     theirs = Q(person=person_id) | Q(offered_to=person_id)
     drafts = Draft.objects.filter(theirs, document=document_id, is_settled=False)
     return drafts.select_related("person")
+
+
+def being_written(document: Document) -> Draft | None:
+    """What the holder of the pen has typed and not saved, if there is anything."""
+    stay = Draft.objects.filter(
+        document=document.pk, person=document.holder_id, fence=document.fence, is_settled=False
+    )
+    return stay.first()
+
+
+def watchers(document: Document) -> int:
+    """How many people watch the holder write."""
+    watching = Connection.objects.live().on(subject_of(document.pk)).filter(mode=WATCHING)
+    others = watching.exclude(user=document.holder_id)
+    return others.values("user").distinct().count()
 
 
 def revisions(document_id: int) -> models.QuerySet[Revision]:

@@ -8,6 +8,7 @@
 | document_summary | document | title, excerpt and last change, in a list |
 | document_head | document | title, cover and last change, on its page |
 | document_text | document | the rendered text and the last save |
+| draft_text | document | what the holder of the pen is typing |
 | document_outline | document | the headings, as links |
 | document_people | document | who is inside, and what they do |
 | pen | document | the way to the editor, or who has the pen |
@@ -31,7 +32,7 @@ from .models import Activity, Document
 from .permissions import editor_keys, member_keys, readable_keys
 from .subjects import ACTIVITY, DOCUMENTS, PEOPLE, content, subject_of
 from .text import rendered
-from .timings import ANSWER_SECONDS, BADGE_NAMES, FACES
+from .timings import ANSWER_SECONDS, BADGE_NAMES, FACES, WATCH_SECONDS
 
 
 def _content(key: str) -> list[str]:
@@ -109,6 +110,23 @@ def document_text(key: str) -> Context | None:
     return {"document": document, "rendered": rendered(document.text), "save": save}
 
 
+def _typing(key: str) -> list[str]:
+    pk = int(key)
+    return [subjects.typing(pk), content(pk), subjects.pen(pk), PEOPLE]
+
+
+@region("partials/draft_text.html", topics=_typing, allow=readable_keys, pace_seconds=WATCH_SECONDS)
+def draft_text(key: str) -> Context | None:
+    document = queries.documents_by_id([int(key)]).get(int(key))
+    if document is None:
+        return None
+    draft = queries.being_written(document)
+    if draft is None:
+        return {"document": document, "draft": None, "rendered": rendered(document.text)}
+    shown = rendered(draft.text, is_passing=True)
+    return {"document": document, "draft": draft, "rendered": shown}
+
+
 @region("partials/document_outline.html", topics=_content, allow=readable_keys)
 def document_outline(key: str) -> Context | None:
     document = queries.documents_by_id([int(key)]).get(int(key))
@@ -136,7 +154,14 @@ def _editor_topics(key: str) -> list[str]:
 def editor_pen(key: str) -> Context | None:
     pk, _, fence = key.partition("_")
     state = _pen(int(pk))
-    return state and {**state, "fence": int(fence), "badge": queries.badges([int(pk)])[int(pk)]}
+    if state is None:
+        return None
+    return {
+        **state,
+        "fence": int(fence),
+        "badge": queries.badges([int(pk)])[int(pk)],
+        "watchers": queries.watchers(state["document"]),
+    }
 
 
 def _pen(pk: int) -> dict[str, Any] | None:

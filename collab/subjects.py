@@ -5,6 +5,7 @@ from __future__ import annotations
 #: Modes of a page, as presence records them.
 READING = "reading"
 EDITING = "editing"
+WATCHING = "watching"
 
 #: Something happened that people may want to hear of.
 ACTIVITY = "activity"
@@ -28,6 +29,11 @@ def document_of(subject: str) -> int | None:
 def content(document_id: int) -> str:
     """The topic of a document's title, text and cover."""
     return f"document:{document_id}"
+
+
+def typing(document_id: int) -> str:
+    """The topic of what the holder of the pen is typing."""
+    return f"typing:{document_id}"
 
 
 def pen(document_id: int) -> str:

@@ -93,8 +93,14 @@ def normalise(text: str) -> str:
     return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
-def rendered(text: str) -> Rendered:
-    """Markdown as safe HTML, from the cache if it was rendered before."""
+def rendered(text: str, *, is_passing: bool = False) -> Rendered:
+    """Markdown as safe HTML, from the cache if it was rendered before.
+
+    Args:
+        is_passing: the text is a draft, soon another one: do not keep it.
+    """
+    if is_passing:
+        return _render(text)
     digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
     key = f"text:{RENDERER}:{digest}"
     found: Rendered | None = cache.get(key)

@@ -16,6 +16,8 @@ ANSWER_SECONDS: float = getattr(settings, "ANSWER_SECONDS", 30.0)
 IDLE_SECONDS: float = getattr(settings, "IDLE_SECONDS", 600.0)
 #: At a handover the holder's page has this long to store what is in it.
 FLUSH_SECONDS: float = getattr(settings, "FLUSH_SECONDS", 2.0)
+#: Who watches somebody write sees a new state at most this often.
+WATCH_SECONDS: float = getattr(settings, "WATCH_SECONDS", 1.0)
 #: A person who comes back to a document within this time has not "opened" it anew.
 REOPEN_SECONDS: float = getattr(settings, "REOPEN_SECONDS", 300.0)
 

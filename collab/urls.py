@@ -11,6 +11,7 @@ urlpatterns = [
     path("documents/<int:pk>/", documents.document, name="document"),
     path("documents/<int:pk>/edit/", editing.edit, name="edit"),
     path("documents/<int:pk>/pen/", editing.pen, name="pen"),
+    path("documents/<int:pk>/watch/", documents.watch, name="watch"),
     path("documents/<int:pk>/draft/", drafts.autosave, name="autosave"),
     path("documents/<int:pk>/drafts/<int:draft>/", drafts.draft, name="draft"),
     path("documents/<int:pk>/history/", documents.history, name="history"),

@@ -47,6 +47,7 @@ def paths(document: int) -> list[str]:
         "/active/",
         "/documents/new/",
         f"/documents/{document}/",
+        f"/documents/{document}/watch/",
         f"/documents/{document}/history/",
         f"/documents/{document}/history/1/",
         f"/documents/{document}/edit/",

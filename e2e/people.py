@@ -148,6 +148,11 @@ class Person:
         """The document's rendered text."""
         expect(self.test_id("document-text")).to_contain_text(text, timeout=within)
 
+    def sees_watch(self, state: str, text: str = "", within: float = PROMPT) -> None:
+        """What a page that watches somebody write says of the text it shows."""
+        expect(self.test_id("watch-state")).to_have_attribute("data-state", state, timeout=within)
+        expect(self.test_id("watch-state")).to_contain_text(text)
+
     # Where things are.
 
     def toast(self, document: int, verb: str) -> Locator:

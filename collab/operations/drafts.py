@@ -6,7 +6,9 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from ..errors import UnknownStay
+from ..live.topics import changed
 from ..models import Document, Draft
+from ..subjects import typing
 from ..text import normalise
 
 
@@ -53,6 +55,8 @@ def keep(
         newer = Draft.objects.filter(pk=draft.pk, sequence__lt=sequence)
         newer.update(**content, saved_at=Now())
         draft.refresh_from_db()
+    if has_pen:
+        changed(typing(pk))
     return draft, has_pen
 
 
@@ -89,6 +93,7 @@ def resume(draft: Draft, person_id: int, fence: int) -> None:
     """Go on with an earlier draft in the person's stay under ``fence``. What that
     stay has of its own changes places with it, so nothing is lost. Somebody else's
     draft is copied, and stays theirs."""
+    changed(typing(draft.document_id))
     if draft.person_id != person_id:
         Draft.objects.filter(pk=draft.pk).update(offered_to=None)
         # A fence is of one person, so the copy's place is free.
@@ -122,6 +127,9 @@ def resume(draft: Draft, person_id: int, fence: int) -> None:
     here.save()
 
 
+@transaction.atomic
 def discard(draft_id: int, person_id: int) -> None:
     """Throw a draft away. Only its writer can."""
-    Draft.objects.filter(pk=draft_id, person=person_id).delete()
+    own = Draft.objects.filter(pk=draft_id, person=person_id)
+    changed(*(typing(pk) for pk in own.values_list("document", flat=True)))
+    own.delete()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
@@ -245,3 +246,16 @@ def test_a_part_of_a_page_is_not_replaced_by_the_form_for_signing_in(
         f"/documents/{document.pk}/draft/", form(document, "A"), headers={"HX-Request": "true"}
     )
     assert (answer.status_code, answer["HX-Reswap"], answer.content) == (401, "none", b"")
+
+
+def test_an_autosave_after_the_save_does_not_take_it_back(client: Client, fry: Person) -> None:
+    """The save overtook the autosave of the same text: the answer still says saved."""
+    pk = documents.create(fry.pk, Content("T", "one")).pk
+    fence = editing.take(pk, fry.pk)
+    assert fence
+    documents.save(pk, fry.pk, Content("T", "two"), fence=fence, version=1, sequence=5)
+    client.force_login(fry)
+    fields = {"fence": fence, "version": 1, "sequence": 5, "title": "T", "text": "two"}
+    answer = client.post(reverse("autosave", args=[pk]), fields)
+    assert "Saved" in answer.content.decode()
+    assert "Draft saved" not in answer.content.decode()

@@ -17,7 +17,7 @@ from collab.live.process import Process
 from collab.live.regions import Feed, Region
 from collab.live.testing import visit
 from collab.models import Document, Person
-from collab.operations import documents, editing, people
+from collab.operations import documents, drafts, editing, people
 from collab.operations.documents import Content
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -49,6 +49,14 @@ async def renames_himself(document: Document, fry: Person) -> None:
 
 
 #: By region: a page that shows it, and an act that changes it.
+async def types(document: Document, fry: Person) -> None:
+    fence = await take(document.pk, fry.pk)
+    assert fence
+    await sync_to_async(drafts.keep)(
+        document.pk, fry.pk, title="T", text="On its way", fence=fence, version=1, sequence=1
+    )
+
+
 SHOWN: dict[str, tuple[str, Act]] = {
     "active_users": ("/", renames_himself),
     "people_here": ("/active/", edits),
@@ -56,6 +64,7 @@ SHOWN: dict[str, tuple[str, Act]] = {
     "document_summary": ("/", saves),
     "document_head": ("/documents/{pk}/", saves),
     "document_text": ("/documents/{pk}/", saves),
+    "draft_text": ("/documents/{pk}/watch/", types),
     "document_outline": ("/documents/{pk}/", saves),
     "document_people": ("/documents/{pk}/", edits),
     "pen": ("/documents/{pk}/", edits),

@@ -16,7 +16,7 @@ from ..forms import DocumentForm
 from ..models import Document, Revision
 from ..operations import documents, reading
 from ..permissions import editable_document, may_seize, readable, readable_document
-from ..subjects import READING, subject_of
+from ..subjects import READING, WATCHING, subject_of
 from ..text import difference, normalise, rendered
 from ..timings import PAGE_SIZE, TEXT_BYTES
 from .requests import PersonRequest
@@ -36,6 +36,14 @@ def document(request: PersonRequest, pk: int, slug: str = "") -> HttpResponse:
         "mode": READING,
     }
     return render(request, "documents/document.html", context)
+
+
+@require_safe
+def watch(request: PersonRequest, pk: int) -> HttpResponse:
+    """What the holder of the pen is typing, as it comes."""
+    found = readable_document(request.user, pk)
+    context = {"document": found, "subject": subject_of(pk), "mode": WATCHING}
+    return render(request, "documents/watch.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

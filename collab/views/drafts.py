@@ -39,7 +39,12 @@ def autosave(request: PersonRequest, pk: int) -> HttpResponse:
     if "kept" in request.POST:
         context["drafts"] = queries.unsaved(pk, request.user.pk)
         return render(request, "includes/unsaved.html", context)
-    context |= {"draft": draft, "has_pen": has_pen, "sequence": form.cleaned_data["sequence"]}
+    context |= {
+        "draft": draft,
+        "has_pen": has_pen,
+        "saved": has_pen and draft.is_settled,
+        "sequence": form.cleaned_data["sequence"],
+    }
     status = 200 if has_pen else 409
     return render(request, "partials/save_state.html", context, status=status)
 
