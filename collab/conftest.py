@@ -9,12 +9,17 @@ import pytest
 import pytest_asyncio
 from django.core.cache import cache
 from django.test import Client
+from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
 
 from collab.live import process
 from collab.live.process import Process
 from collab.models import Document, Person
 from collab.operations import documents
+
+# How long an example takes says nothing on a busy machine.
+hypothesis_settings.register_profile("untimed", deadline=None)
+hypothesis_settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

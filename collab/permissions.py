@@ -74,6 +74,11 @@ def member_keys(viewer: AbstractBaseUser, keys: Sequence[str]) -> Collection[str
     return keys if viewer.is_active else ()
 
 
+def staff_keys(viewer: AbstractBaseUser, keys: Sequence[str]) -> Collection[str]:
+    """Every key, for administrators."""
+    return keys if viewer.is_active and getattr(viewer, "is_staff", False) else ()
+
+
 def _document_keys(documents: LeaseQuerySet, keys: Sequence[str]) -> set[str]:
     ids = [int(key) for key in keys if key.isdecimal()]
     return {str(pk) for pk in documents.filter(pk__in=ids).values_list("pk", flat=True)}

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.db.models import Case, Count, Exists, OuterRef, Q, When, Window
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
-from .live.models import Connection
+from .live.metrics import quantile
+from .live.models import Connection, Node
 from .models import Activity, Document, Draft, Person, Reading, Revision
 from .packing import unpack
 from .subjects import WATCHING, document_of, subject_of
@@ -224,6 +226,39 @@ def watchers(document: Document) -> int:
     watching = Connection.objects.live().on(subject_of(document.pk)).filter(mode=WATCHING)
     others = watching.exclude(user=document.holder_id)
     return others.values("user").distinct().count()
+
+
+def totals() -> dict[str, tuple[int, Any]]:
+    """Numbers of the whole workspace, by name, with what they mean."""
+    held = Document.objects.held().count()
+    return {
+        "people_active": (active_people(1)[0], _("People who are here")),
+        "leases": (held, _("Documents being edited")),
+        "documents": (Document.objects.count(), _("Documents")),
+        "drafts": (Draft.objects.filter(is_settled=False).count(), _("Unsaved drafts")),
+    }
+
+
+def processes() -> list[dict[str, Any]]:
+    """The living server processes with what they wrote at their last heartbeat."""
+    rows = []
+    for node in Node.objects.live().order_by("started_at", "pk"):
+        if not node.stats:
+            continue  # it has only just started
+        rates, slowest = node.stats["rates"], quantile(node.stats["flush"], 0.99)
+        rows.append(
+            {
+                "node": node,
+                **node.stats["gauges"],
+                "events": rates.get("events", 0),
+                "deliveries": rates.get("deliveries", 0),
+                "kilobytes": rates.get("bytes", 0) / 1000,
+                "slowest": slowest,
+                "slowest_ms": slowest and slowest * 1000,
+                "cut": node.stats["counters"]["cut_slow"],
+            }
+        )
+    return rows
 
 
 def revisions(document_id: int) -> models.QuerySet[Revision]:

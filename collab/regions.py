@@ -14,6 +14,7 @@
 | pen | document | the way to the editor, or who has the pen |
 | editor_pen | document_fence | whether this editor still has the pen |
 | new_documents | newest id | how many documents have come since |
+| server_status | – | the server processes and their numbers, for administrators |
 | toasts | – | a feed of what the others do |
 """
 
@@ -29,10 +30,10 @@ from . import queries, subjects
 from .live import presence
 from .live.regions import Context, Entry, Feed, region, register
 from .models import Activity, Document
-from .permissions import editor_keys, member_keys, readable_keys
+from .permissions import editor_keys, member_keys, readable_keys, staff_keys
 from .subjects import ACTIVITY, DOCUMENTS, PEOPLE, content, subject_of
 from .text import rendered
-from .timings import ANSWER_SECONDS, BADGE_NAMES, FACES, WATCH_SECONDS
+from .timings import ANSWER_SECONDS, BADGE_NAMES, FACES, STATUS_SECONDS, WATCH_SECONDS
 
 
 def _content(key: str) -> list[str]:
@@ -175,6 +176,20 @@ def _pen(pk: int) -> dict[str, Any] | None:
 @region("partials/new_documents.html", topics=[DOCUMENTS], allow=member_keys)
 def new_documents(key: str) -> Context:
     return {"count": queries.newer_documents(Document.objects.all(), int(key))}
+
+
+@region(
+    "partials/server_status.html",
+    topics=[presence.NODES],
+    allow=staff_keys,
+    pace_seconds=STATUS_SECONDS,
+)
+def server_status() -> Context:
+    totals = [
+        {"name": name, "value": value, "label": label}
+        for name, (value, label) in queries.totals().items()
+    ]
+    return {"totals": totals, "nodes": queries.processes()}
 
 
 class Toasts(Feed):

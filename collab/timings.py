@@ -18,6 +18,8 @@ IDLE_SECONDS: float = getattr(settings, "IDLE_SECONDS", 600.0)
 FLUSH_SECONDS: float = getattr(settings, "FLUSH_SECONDS", 2.0)
 #: Who watches somebody write sees a new state at most this often.
 WATCH_SECONDS: float = getattr(settings, "WATCH_SECONDS", 1.0)
+#: The status page is rendered at most this often.
+STATUS_SECONDS: float = getattr(settings, "STATUS_SECONDS", 2.0)
 #: A person who comes back to a document within this time has not "opened" it anew.
 REOPEN_SECONDS: float = getattr(settings, "REOPEN_SECONDS", 300.0)
 

@@ -1,7 +1,7 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from .views import dashboard, documents, drafts, editing, health, people
+from .views import dashboard, documents, drafts, editing, health, people, status
 
 urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
@@ -19,6 +19,8 @@ urlpatterns = [
     path("documents/<int:pk>/<str:slug>/", documents.document, name="document"),
     path("covers/<str:name>", documents.cover, name="cover"),
     path("profile/", people.profile, name="profile"),
+    path("status/", status.status, name="status"),
+    path("metrics", status.metrics, name="metrics"),
     path("healthz", health.healthz, name="healthz"),
     path(
         "login/",

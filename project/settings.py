@@ -73,6 +73,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "django.contrib.humanize",
     "django.forms",
     "django_htmx",
     "channels",
@@ -232,6 +233,9 @@ CONTENT_SECURITY_POLICY = {
 }
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+
+#: Prometheus shows it to read /metrics.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 # -- The live engine -----------------------------------------------------------
 

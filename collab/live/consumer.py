@@ -19,6 +19,7 @@ from django.http import parse_cookie
 from . import db, pages, process
 from .conf import conf
 from .hub import Socket
+from .metrics import meter
 from .presence import Page
 from .process import FORBIDDEN, SIGNED_OUT, Process
 from .regions import UnknownRegion
@@ -104,6 +105,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
             session_key=self.session_key,
             regions=tuple(i for i in token.regions if i in allowed),
         )
+        meter.count("resumes")
         self.process.hub.join(self.socket, marks)
         lost = [i for i in token.regions if i not in allowed]
         if lost and not self.process.take_away(self.socket, lost):

@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from . import db, parts, regions
 from .conf import conf
+from .metrics import meter
 from .presence import Page
 from .regions import Entry, Feed, Region, Rendering
 from .transport import Frame, Wire
@@ -70,6 +71,8 @@ class Watch:
     sockets: dict[str, set[Socket]] = field(default_factory=dict)
     current: dict[str, Version] = field(default_factory=dict)
     marks: dict[Socket, str] = field(default_factory=dict)
+    #: Who has resumed, and whose mark is not compared yet.
+    newcomers: set[Socket] = field(default_factory=set)
     #: Not rendered again before this time of the event loop's clock.
     due: float = 0.0
 
@@ -80,10 +83,12 @@ class Watch:
         if current and mark == current.etag:
             return False
         self.marks[socket] = mark
+        self.newcomers.add(socket)
         return True
 
     def discard(self, socket: Socket) -> None:
         self.marks.pop(socket, None)
+        self.newcomers.discard(socket)
         same_language = self.sockets.get(socket.language, set())
         same_language.discard(socket)
         if not same_language:
@@ -137,7 +142,7 @@ class Batch:
     """Fragments that travel together. Sockets that get the same share the object,
     and so its frames; a fan-out allocates nothing per socket."""
 
-    __slots__ = ("fragments", "frames", "longer")
+    __slots__ = ("fragments", "frames", "longer", "size")
 
     def __init__(self, fragments: tuple[str, ...] = ()) -> None:
         self.fragments = fragments
@@ -145,6 +150,8 @@ class Batch:
         self.longer: dict[str, Batch] = {}
         #: The fragments on the wire, made at the first delivery.
         self.frames: Sequence[Frame] = ()
+        #: Their bytes together.
+        self.size = 0
 
     def plus(self, fragment: str) -> Batch:
         """The one batch that has ``fragment`` after these."""
@@ -183,6 +190,8 @@ class Hub:
         self._jobs: dict[Job, Sequence[AnyWatch]] = {}
         self._failures: dict[str, int] = {}
         self._alarm: asyncio.TimerHandle | None = None
+        #: When the first event came that no flush has served yet.
+        self._since: float | None = None
         self._wake = asyncio.Event()
 
     # Subscriptions, called in the event loop.
@@ -233,8 +242,11 @@ class Hub:
     def changed(self, topics: Iterable[str]) -> None:
         """Mark every region that depends on one of ``topics``."""
         for topic in topics:
+            meter.count("events")
             if identifiers := self._topics.get(topic):
+                meter.count("coalesced", len(identifiers & self._dirty))
                 self._dirty |= identifiers
+                self._since = self._since or time.monotonic()
                 self._wake.set()
 
     def everything_changed(self) -> None:
@@ -265,11 +277,14 @@ class Hub:
             _, slow = await asyncio.wait(started, timeout=conf().region_wait_seconds)
             for job in slow:
                 job.add_done_callback(lambda _: self._wake.set())
+        since, self._since = self._since, None
         outbox = Outbox()
         done = [job for job in self._jobs if job.done()]
         for job in done:
             self._collect(job, self._jobs.pop(job), outbox)
         await self._deliver(outbox)
+        if since is not None:
+            meter.flushed(time.monotonic() - since)
         if done and self._dirty:
             self._wake.set()  # what became dirty again while it was rendered
 
@@ -354,6 +369,7 @@ class Hub:
         """Returns the watches that could not be rendered."""
         for watch in watches:
             for language, variants in rendered.get(watch.key, {}).items():
+                meter.count("renders", 1 + len(variants.own))
                 self._put_state(watch, language, variants, outbox)
         return [watch for watch in watches if watch.key not in rendered]
 
@@ -378,14 +394,18 @@ class Hub:
             outbox.put(update, receivers)
             return
         fragments = {r.etag: replaced(identifier, r) for r in own.values()}
+        stale = 0
         for socket in receivers:
             rendering = own.get(socket.page.user_id, shared)
             has = watch.marks.pop(socket, before)
             if rendering is not shared:
                 watch.marks[socket] = rendering.etag
             if has != rendering.etag:
+                stale += socket in watch.newcomers
                 whole = news if rendering is shared else fragments[rendering.etag]
                 outbox.put(update if rendering is shared and has == before else whole, [socket])
+        watch.newcomers -= receivers
+        meter.count("stale", stale)
 
     def _put_entries(self, watch: FeedWatch, news: News, outbox: Outbox) -> Sequence[AnyWatch]:
         watch.head = news.head
@@ -398,9 +418,12 @@ class Hub:
         return ()
 
     async def _deliver(self, outbox: Outbox) -> None:
+        sent = 0
         for number, (socket, batch) in enumerate(outbox.batches.items(), 1):
             if not batch.frames:
                 batch.frames = joined(batch.fragments)
+                batch.size = sum(len(frame.wire) for frame in batch.frames)
+            sent += batch.size
             try:
                 for frame in batch.frames:
                     socket.wire.write(frame)
@@ -410,6 +433,8 @@ class Hub:
                 socket.wire.abort()
             if number % CHUNK == 0:
                 await asyncio.sleep(0)
+        meter.count("deliveries", len(outbox.batches))
+        meter.count("bytes", sent)
 
     def _watch(self, identifier: str) -> AnyWatch:
         name, key = regions.parse_id(identifier)

@@ -45,6 +45,8 @@ class Node(models.Model):
     pid = models.PositiveIntegerField()
     started_at = models.DateTimeField(db_default=Now())
     seen_at = models.DateTimeField(db_default=Now(), db_index=True)
+    #: What it has done, see :mod:`.metrics`.
+    stats = models.JSONField(default=dict, blank=True)
 
     objects = NodeQuerySet.as_manager()
 

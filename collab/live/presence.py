@@ -14,7 +14,7 @@ import logging
 import os
 import socket
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -38,6 +38,8 @@ NO_SERIAL = 0
 
 #: The topic of the whole company: who is here at all, and what they do.
 EVERYBODY = "presence"
+#: The topic of the server processes and their numbers.
+NODES = "nodes"
 
 
 def topic(subject: str) -> str:
@@ -79,7 +81,8 @@ class Batch:
 class Presence:
     """The pages of this process, and its share in the housekeeping of all."""
 
-    def __init__(self) -> None:
+    def __init__(self, numbers: Callable[[], Mapping[str, object]] = dict) -> None:
+        self._numbers = numbers
         self._node: Node | None = None
         self._serials = itertools.count(1)
         self._pages: dict[int, Page] = {}
@@ -153,7 +156,7 @@ class Presence:
         """Prove that this process lives; come back if it was taken for dead."""
         if self._node is None:
             return
-        if not await db.run(_beat, self._node):
+        if not await db.run(_beat, self._node, self._numbers()):
             await self.register()
             self._batch = Batch(joins={p.id: (p, s) for s, p in self._pages.items()})
             await self.flush()
@@ -212,8 +215,10 @@ def _is_running(pid: int) -> bool:
     return True
 
 
-def _beat(node: Node) -> bool:
-    return bool(Node.objects.filter(pk=node.pk).update(seen_at=Now()))
+def _beat(node: Node, numbers: Mapping[str, object]) -> bool:
+    """Prove the process's life, and tell what it has done."""
+    changed(NODES)
+    return bool(Node.objects.filter(pk=node.pk).update(seen_at=Now(), stats=numbers))
 
 
 def _send_heartbeat(pages: Sequence[Page]) -> None:

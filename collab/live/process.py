@@ -12,7 +12,7 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 
-from . import bus, db
+from . import bus, db, metrics
 from .conf import conf
 from .hub import Hub, Socket
 from .pages import admitted
@@ -41,10 +41,14 @@ class Process:
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.hub = Hub()
-        self.presence = Presence()
+        self.presence = Presence(self._numbers)
         self.bus = bus.Bus(self._changed, self.hub.everything_changed)
         self._tasks: list[asyncio.Task[None]] = []
         self._rights: Counter[int] = Counter()
+
+    def _numbers(self) -> metrics.Snapshot:
+        hub = self.hub
+        return metrics.meter.snapshot(sockets=len(hub.sockets), people=len(hub.by_user))
 
     async def start(self) -> None:
         """Enter presence and start all tasks.

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from twisted.internet import tcp
 
 from .conf import conf
+from .metrics import meter
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +97,7 @@ class DaphneWire:
         waiting = len(transport.dataBuffer) - transport.offset + transport._tempDataLen
         if waiting > self._limit:
             logger.warning("live: cut a client with %d unread bytes", waiting)
+            meter.count("cut_slow")
             self.abort()
         elif protocol.send_queue:
             protocol.sendData(frame.wire)  # behind what autobahn still holds
@@ -175,6 +177,7 @@ class QueueWire:
             self._queue.put_nowait(message)
         except asyncio.QueueFull:
             logger.warning("live: cut a client with %d unread frames", self._queue.qsize())
+            meter.count("cut_slow")
             self.abort()
 
     async def _run(self) -> None:

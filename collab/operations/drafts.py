@@ -6,6 +6,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from ..errors import UnknownStay
+from ..live.metrics import meter
 from ..live.topics import changed
 from ..models import Document, Draft
 from ..subjects import typing
@@ -55,6 +56,7 @@ def keep(
         newer = Draft.objects.filter(pk=draft.pk, sequence__lt=sequence)
         newer.update(**content, saved_at=Now())
         draft.refresh_from_db()
+    meter.count("autosaves")
     if has_pen:
         changed(typing(pk))
     return draft, has_pen

@@ -30,7 +30,7 @@ FLOOR_OF = {module: number for number, floor in enumerate(FLOORS) for module in 
 
 #: Within the engine, from the ground up.
 ENGINE = [
-    ["conf", "signals", "parts"],
+    ["conf", "signals", "parts", "metrics"],
     ["db", "regions", "models", "bus"],
     ["topics"],
     ["sessions", "presence", "checks", "transport"],

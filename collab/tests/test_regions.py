@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from asgiref.sync import sync_to_async
 
-from collab.live import regions
+from collab.live import process, regions
 from collab.live.pages import live_page, permitted
 from collab.live.process import Process
 from collab.live.regions import Feed, Region
@@ -48,6 +48,11 @@ async def renames_himself(document: Document, fry: Person) -> None:
     await sync_to_async(people.update)(fry)
 
 
+async def beats(document: Document, fry: Person) -> None:
+    await sync_to_async(documents.create)(fry.pk, Content(title="One more", text="x"))
+    await (await process.current()).presence.beat()
+
+
 #: By region: a page that shows it, and an act that changes it.
 async def types(document: Document, fry: Person) -> None:
     fence = await take(document.pk, fry.pk)
@@ -70,8 +75,18 @@ SHOWN: dict[str, tuple[str, Act]] = {
     "pen": ("/documents/{pk}/", edits),
     "editor_pen": ("/documents/{pk}/edit/", saves),
     "new_documents": ("/", writes_another),
+    "server_status": ("/status/", beats),
     "toasts": ("/", saves),
 }
+
+
+WITHOUT_DOCUMENT = {"active_users", "people_here", "server_status", "toasts", "new_documents"}
+
+
+async def admit(leela: Person, name: str) -> None:
+    """Some regions are for administrators."""
+    leela.is_staff = name == "server_status"
+    await leela.asave()
 
 
 def product_regions() -> list[str]:
@@ -89,6 +104,7 @@ async def test_push_equals_reload(
 ) -> None:
     """The page plus what was pushed is the page as it would be loaded now."""
     url, act = SHOWN[name]
+    await admit(leela, name)
     async with visit(fry, "/"), visit(leela, url.format(pk=document.pk)) as page:
         if name == "editor_pen":  # the act needs a free pen
             await sync_to_async(Document.objects.filter(pk=document.pk).update)(holder=None)
@@ -122,6 +138,7 @@ async def test_every_pushed_id_exists_on_the_page(
 ) -> None:
     """htmx is silent about a missing target, so no push may have one."""
     url, act = SHOWN[name]
+    await admit(leela, name)
     async with visit(leela, url.format(pk=document.pk)) as page:
         known = set(page.regions)
         if name != "editor_pen":
@@ -146,6 +163,7 @@ async def test_an_outsider_receives_nothing(
             "editor_pen": f"{document.pk}_1",
             "active_users": "",
             "people_here": "",
+            "server_status": "",
             "toasts": "",
         }.get(name, str(document.pk))
         assert list(region.allow(zoidberg, [key])) == []
@@ -161,7 +179,7 @@ async def test_an_outsider_receives_nothing(
 
 @pytest.mark.parametrize(
     "name",
-    [n for n in SHOWN if n not in {"active_users", "people_here", "toasts", "new_documents"}],
+    [name for name in SHOWN if name not in WITHOUT_DOCUMENT],
 )
 def test_a_document_that_does_not_exist_shows_nothing(leela: Person, name: str) -> None:
     """An unknown key is allowed to nobody, and loads nothing."""
@@ -170,6 +188,13 @@ def test_a_document_that_does_not_exist_shows_nothing(leela: Person, name: str) 
     key = "4711_1" if name == "editor_pen" else "4711"
     assert list(region.allow(leela, [key, "x", "-1", ""])) == []
     assert dict(region.load([key])) == {}
+
+
+def test_the_servers_are_for_administrators(leela: Person) -> None:
+    """A member asks in vain."""
+    assert permitted(leela, ["server_status"]) == set()
+    leela.is_staff = True
+    assert permitted(leela, ["server_status"]) == {"server_status"}
 
 
 def test_a_region_that_is_given_an_object_shows_what_it_would_load(document: Document) -> None:
