@@ -16,7 +16,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from twisted.internet import tcp
+from twisted.internet import tcp, unix
 
 from .conf import conf
 from .metrics import meter
@@ -130,9 +130,11 @@ def direct_send(transport: Any) -> Callable[[bytes], int] | None:
     number may be another's.
 
     Returns:
-        None when the transport does add something (TLS), or is not known.
+        None when the transport does add something (TLS, a file descriptor to be
+        passed on), or is not known.
     """
-    if type(transport) is tcp.Server and not transport.TLS:
+    is_plain = type(transport) is tcp.Server and not transport.TLS
+    if is_plain or (type(transport) is unix.Server and not transport._sendmsgQueue):
         send: Callable[[bytes], int] = transport.socket.send
         return send
     return None

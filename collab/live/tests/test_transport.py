@@ -118,11 +118,10 @@ class Protocol:
 class Stage:
     """A wire on a real transport of Twisted, with a scripted socket."""
 
-    def __init__(self, *script: Step) -> None:
+    def __init__(self, *script: Step, server: Any = tcp.Server) -> None:
         self.socket = Socket(script)
         self.reactor = Reactor()
         self.protocol = Protocol()
-        server: Any = tcp.Server  # its other half is ours, in parts only
         self.transport = server(self.socket, self.protocol, ("127.0.0.1", 1), None, 1, self.reactor)
         self.protocol.transport = self.transport
         self.wire = DaphneWire(self.protocol)
@@ -258,13 +257,20 @@ def test_a_client_that_does_not_read_is_cut() -> None:
     assert stage.transport._tempDataLen == waiting
 
 
-def test_only_plain_tcp_has_the_straight_way() -> None:
-    """TLS changes the bytes, and an unknown transport might."""
+def test_a_unix_socket_has_the_straight_way_too() -> None:
+    """Behind a proxy; unless file descriptors wait to be passed on with the bytes."""
+    stage = Stage(server=unix.Server)
+    assert direct_send(stage.transport) == stage.socket.send
+    stage.transport._sendmsgQueue.append(1)
+    assert direct_send(stage.transport) is None
+
+
+def test_what_adds_to_the_bytes_has_no_straight_way() -> None:
+    """TLS changes them, and an unknown transport might."""
     stage = Stage()
     assert direct_send(stage.transport) == stage.socket.send
     stage.transport.TLS = True
     assert direct_send(stage.transport) is None
-    assert direct_send(unix.Server.__new__(unix.Server)) is None
     assert direct_send(object()) is None
 
 
@@ -274,10 +280,16 @@ steps: st.SearchStrategy[Step] = st.one_of(
 acts = st.sampled_from(["push", "say", "hold", "trigger", "turn"])
 
 
-@given(script=st.lists(steps, max_size=30), acted=st.lists(acts, max_size=40))
-def test_every_byte_arrives_in_order(script: Sequence[Step], acted: Sequence[str]) -> None:
+@given(
+    script=st.lists(steps, max_size=30),
+    acted=st.lists(acts, max_size=40),
+    server=st.sampled_from([tcp.Server, unix.Server]),
+)
+def test_every_byte_arrives_in_order(
+    script: Sequence[Step], acted: Sequence[str], server: type
+) -> None:
     """Pushes between ordinary sends, over a socket that takes what it likes."""
-    stage = Stage(*script)
+    stage = Stage(*script, server=server)
     for number, act in enumerate(acted):
         if act == "push":
             stage.push(f"<p>{number}</p>" * 20)
