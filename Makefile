@@ -85,6 +85,12 @@ e2e: .venv/.tools ## People in real Chromium, on both set-ups, and both deployme
 bench: .venv/.dev ## Measure, beside the conventional way and the physical limit
 	$(BIN)/python -m bench
 
+N ?= 2
+
+.PHONY: cluster
+cluster: .venv/.tools ## N processes behind nginx, with PostgreSQL and Redis, on PORT
+	$(BIN)/python -m e2e.cluster $(N)
+
 .PHONY: pictures
 pictures: .venv/.tools ## Take the README's pictures anew
 	$(BIN)/python -m e2e.screenshots

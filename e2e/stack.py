@@ -18,7 +18,7 @@ import sys
 import tempfile
 import urllib.request
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -164,8 +164,14 @@ class Stack:
 
     def run(self, name: str, command: Sequence[str], port: int | None = None) -> Service:
         """Start any server of this stack; with ``port``, wait for its /healthz."""
+        return self.run_until(
+            name, command, lambda: port is None or healthy(f"http://{LOCALHOST}:{port}")
+        )
+
+    def run_until(self, name: str, command: Sequence[str], ready: Callable[[], object]) -> Service:
+        """Start any server of this stack, and wait until it is ``ready``."""
         service = Service(name, command, self.folder / f"{name}.log", self.env, cwd=ROOT)
-        service.start(lambda: port is None or healthy(f"http://{LOCALHOST}:{port}"))
+        service.start(ready)
         self.services.append(service)
         return service
 

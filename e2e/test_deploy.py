@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import re
-import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -16,46 +13,12 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
+from e2e.cluster import behind_nginx, nginx_command
 from e2e.people import PersonMaker
 from e2e.stack import ROOT, Postgres, Stack, free_ports, temporary_folder
 
 SERVICE_RESTART = 1012
-NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 PYTHON_BIN = Path(sys.executable).parent
-#: What surrounds the shipped file on a server, here without root's folders.
-AROUND = """
-daemon off;
-user {user};
-pid {folder}/nginx.pid;
-error_log stderr;
-events {{ worker_connections 1024; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    include {folder}/collab.conf;
-}}
-"""
-
-
-def nginx_command(folder: Path, port: int, web: int, live: int) -> list[str]:
-    """nginx with the shipped file, on other ports."""
-    assert Path(NGINX).exists(), "nginx is missing: install it (apt-get install nginx-light)"
-    shipped = (ROOT / "deploy" / "nginx.conf").read_text()
-    for pattern, replacement in (
-        (r"server 127\.0\.0\.1:8001;", f"server 127.0.0.1:{web};"),
-        (r"server 127\.0\.0\.1:8002;", f"server 127.0.0.1:{live};"),
-        (r"listen 80;", f"listen 127.0.0.1:{port};"),
-    ):
-        shipped, found = re.subn(pattern, replacement, shipped)
-        assert found == 1, f"deploy/nginx.conf has {found} times {pattern}"
-    (folder / "collab.conf").write_text(shipped)
-    around = AROUND.format(folder=folder, user=getpass.getuser())
-    (folder / "nginx.conf").write_text(around)
-    return [NGINX, "-p", str(folder), "-e", "stderr", "-c", str(folder / "nginx.conf")]
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +39,22 @@ def nginx(postgres: Postgres, redis_url: str) -> Iterator[Stack]:
         try:
             stack.run("web", [*gunicorn, "--bind", f"127.0.0.1:{web}"], web)
             stack.run("live", [*serve, "--port", str(live)], live)
-            stack.run("nginx", nginx_command(folder, port, web, live), port)
+            stack.run(
+                "nginx",
+                nginx_command(folder, port, [f"127.0.0.1:{web}"], [f"127.0.0.1:{live}"]),
+                port,
+            )
             yield stack
         finally:
             stack.stop()
+
+
+@pytest.fixture(scope="module")
+def local_cluster(postgres: Postgres, redis_url: str) -> Iterator[Stack]:
+    """Three processes on unix sockets behind nginx."""
+    (port,) = free_ports(1)
+    with behind_nginx(postgres, redis_url, port, 3) as stack:
+        yield stack
 
 
 def _alone(server: str) -> Iterator[Stack]:
@@ -107,7 +82,7 @@ def plain_uvicorn() -> Iterator[Stack]:
 
 
 @pytest.mark.parametrize(
-    "stack", ["cluster", "nginx", "plain_daphne", "plain_uvicorn"], indirect=True
+    "stack", ["local_cluster", "nginx", "plain_daphne", "plain_uvicorn"], indirect=True
 )
 def test_people_see_each_other(stack: Stack, person: PersonMaker) -> None:
     """Sign in with the form, read, edit, save: the others see it, however it is served."""
@@ -161,3 +136,31 @@ def test_sigterm_tells_sockets_to_come_back(
             socket.recv(timeout=10)
         assert socket.close_code == SERVICE_RESTART
     assert "stopped: 1 sockets" in stack.service("serve-1").output()
+
+
+@pytest.mark.complaints
+@pytest.mark.parametrize("stack", ["local_cluster"], indirect=True)
+def test_a_rolling_restart_costs_nobody_anything(stack: Stack, person: PersonMaker) -> None:
+    """One process after the other ends and comes back. Fry goes on typing: no word
+    is lost, he keeps the pen, and Leela's page says so all the time."""
+    leela, fry = person("leela"), person("fry")
+    document = fry.writes("Rolling", "First.")
+    leela.opens_dashboard()
+    fry.edits(document)
+    leela.sees_badge(document, "editing", "Fry is editing")
+    (fence,) = stack.sql("SELECT fence FROM collab_document WHERE id = %s", document)[0]
+    for number in range(3):
+        stack.service(f"serve-{number}").stop(signal.SIGTERM)
+        fry.types(f"Typed while process {number} was away.")
+        leela.sees_badge(document, "editing", "Fry is editing")
+        stack.service(f"serve-{number}").revive()
+        fry.is_live()
+        leela.is_live()
+        fry.sees_saved("Draft saved")
+    expect(fry.text_field).to_have_value("Typed while process 2 was away.")
+    (after,) = stack.sql("SELECT fence FROM collab_document WHERE id = %s", document)[0]
+    assert after == fence
+    fry.saves()
+    expect(leela.row(document)).to_contain_text("Typed while process 2 was away.")
+    fry.finishes()
+    leela.sees_badge(document, "reading", "Fry is reading")
