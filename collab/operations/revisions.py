@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ..differences import WordCount
 from ..models import Revision
 from ..packing import pack, unpack
-from ..text import WordCount
 
 #: A new key after this many revisions, so that differences stay small...
 KEY_EVERY = 100

@@ -11,13 +11,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from .. import covers, queries
+from ..differences import difference
 from ..errors import PenTaken, StaleSave
 from ..forms import DocumentForm
 from ..models import Document, Revision
 from ..operations import documents, reading
 from ..permissions import editable_document, may_seize, readable, readable_document
 from ..subjects import READING, subject_of
-from ..text import difference, normalise, rendered
+from ..text import normalise, rendered
 from ..timings import PAGE_SIZE, TEXT_BYTES
 from .requests import PersonRequest
 
