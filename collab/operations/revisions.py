@@ -43,6 +43,11 @@ def record(
     )
 
 
+def rename(document_id: int, version: int, name: str) -> None:
+    """Give a version a name, or take it away with ""."""
+    Revision.objects.filter(document=document_id, version=version).update(name=name)
+
+
 def _last_key(document_id: int) -> Revision | None:
     keys = Revision.objects.filter(document=document_id, key_version=None)
     return keys.order_by("-version").first()
