@@ -6,7 +6,7 @@ Lines are compared first and words only within changed lines.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -19,6 +19,8 @@ LINES = re.compile(r"[^\n]*\n|[^\n]+")
 PARAGRAPHS = re.compile(r"[^\n]*\n+|[^\n]+")
 #: White space, and the word, the signs or the line ends that follow it.
 WORDS = re.compile(r"([^\S\n]*)(\n+|\w+|[^\w\s]+|\Z)")
+#: With more pieces than these a page takes seconds, and nobody can read it.
+MOST_PIECES = 30_000
 #: This many unchanged rows are shown before and after a change...
 CONTEXT = 2
 #: ...and the others are folded, if there are at least so many.
@@ -86,21 +88,30 @@ def words_changed(before: str, after: str) -> WordCount:
 
 
 def difference(before: str, after: str) -> list[Piece]:
-    """What changed between two texts, by word.
+    """What changed between two texts, by word; by line where that would be too much.
 
     The pieces that are not "del" make up ``after``, those that are not "ins"
     make up ``before``, character for character.
     """
-    return list(_tidy(_by_line(before, after)))
+    pieces = list(_tidy(_by_line(before, after, _by_word)))
+    if len(pieces) > MOST_PIECES:
+        pieces = list(_tidy(_by_line(before, after, _whole)))
+    return pieces
 
 
-def _by_line(before: str, after: str) -> Iterator[Piece]:
+def _by_line(
+    before: str, after: str, changed: Callable[[str, str], Iterator[Piece]]
+) -> Iterator[Piece]:
     for lines in runs(LINES.findall(before), LINES.findall(after)):
         old, new = "".join(lines.old), "".join(lines.new)
         if lines.same:
             yield Piece("same", old)
         else:
-            yield from _by_word(old, new)
+            yield from changed(old, new)
+
+
+def _whole(before: str, after: str) -> Iterator[Piece]:
+    yield from (Piece("del", before), Piece("ins", after))
 
 
 def _by_word(before: str, after: str) -> Iterator[Piece]:
@@ -124,14 +135,14 @@ def _replaced(old: Sequence[tuple[str, str]], new: Sequence[tuple[str, str]]) ->
         space = old[0][0]
         yield Piece("same", space)
         gone, come = gone.removeprefix(space), come.removeprefix(space)
-    yield from (Piece("del", gone), Piece("ins", come))
+    yield from _whole(gone, come)
 
 
 def _space(old: str, new: str) -> Iterator[Piece]:
     if old == new:
         yield Piece("same", old)
     else:
-        yield from (Piece("del", old), Piece("ins", new))
+        yield from _whole(old, new)
 
 
 def _tidy(pieces: Iterable[Piece]) -> Iterator[Piece]:

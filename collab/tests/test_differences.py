@@ -208,6 +208,16 @@ def test_one_change_in_every_line_is_found_in_a_long_text() -> None:
     assert words_changed(" ".join(old), " ".join(new)) == (3_000, 0)
 
 
+def test_too_many_changes_are_marked_by_line() -> None:
+    """A page of a hundred thousand marks helps nobody: whole lines went and came."""
+    old = "same\n" + "".join(f"{number} a\n" for number in range(20_000)) + "end"
+    new = old.replace(" a\n", " b\n")
+    pieces = difference(old, new)
+    assert [piece.kind for piece in pieces] == ["same", "del", "ins", "same"]
+    assert sides(pieces) == (old, new)
+    assert len(side_by_side(pieces)) == 3
+
+
 def test_every_limit_has_its_effect(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a gap is too long to search, elements at the same place are compared,
     unless hardly any is equal."""
