@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from typing import NamedTuple
 
-from .aligning import runs
+from .aligning import Run, runs
 
 #: Only ``\\n`` ends a line here; ``str.splitlines`` also knows ends such as the
 #: form feed, which are ordinary white space in a text.
@@ -19,6 +19,8 @@ LINES = re.compile(r"[^\n]*\n|[^\n]+")
 PARAGRAPHS = re.compile(r"[^\n]*\n+|[^\n]+")
 #: White space, and the word, the signs or the line ends that follow it.
 WORDS = re.compile(r"([^\S\n]*)(\n+|\w+|[^\w\s]+|\Z)")
+#: The end of a line without any word: it could belong to any line.
+END = re.compile(r"([^\w\n]*)(\n+)")
 #: With more pieces than these a page takes seconds, and nobody can read it.
 MOST_PIECES = 30_000
 #: This many unchanged rows are shown before and after a change...
@@ -93,7 +95,7 @@ def difference(before: str, after: str) -> list[Piece]:
     The pieces that are not "del" make up ``after``, those that are not "ins"
     make up ``before``, character for character.
     """
-    pieces = list(_tidy(_by_line(before, after, _by_word)))
+    pieces = list(_tidy(_shifted(_tidy(_by_line(before, after, _by_word)))))
     if len(pieces) > MOST_PIECES:
         pieces = list(_tidy(_by_line(before, after, _whole)))
     return pieces
@@ -102,12 +104,37 @@ def difference(before: str, after: str) -> list[Piece]:
 def _by_line(
     before: str, after: str, changed: Callable[[str, str], Iterator[Piece]]
 ) -> Iterator[Piece]:
-    for lines in runs(LINES.findall(before), LINES.findall(after)):
-        old, new = "".join(lines.old), "".join(lines.new)
-        if lines.same:
-            yield Piece("same", old)
+    lines = list(runs(LINES.findall(before), LINES.findall(after)))
+
+    def differs(number: int) -> bool:
+        """Blank lines between changed ones say nothing of what belongs together."""
+        same, old, _ = lines[number]
+        is_between = 0 < number < len(lines) - 1
+        return not same or (is_between and not any(line.strip() for line in old))
+
+    for different, group in groupby(range(len(lines)), differs):
+        passage = [lines[number] for number in group]
+        if different:
+            yield from _passage(passage, changed)
         else:
-            yield from changed(old, new)
+            yield Piece("same", _old(passage))
+
+
+def _passage(
+    lines: Sequence[Run], changed: Callable[[str, str], Iterator[Piece]]
+) -> Iterable[Piece]:
+    """Changed lines and blank ones in turn: as one text, or if that tells nothing of
+    what belongs together, one after the other."""
+    pieces = list(changed(_old(lines), "".join(line for run in lines for line in run.new)))
+    if len(lines) == 1 or any(piece.kind == "same" and "\n" in piece.text for piece in pieces):
+        return pieces
+    return chain.from_iterable(
+        [Piece("same", _old([run]))] if run.same else _passage([run], changed) for run in lines
+    )
+
+
+def _old(lines: Iterable[Run]) -> str:
+    return "".join(line for run in lines for line in run.old)
 
 
 def _whole(before: str, after: str) -> Iterator[Piece]:
@@ -143,6 +170,36 @@ def _space(old: str, new: str) -> Iterator[Piece]:
         yield Piece("same", old)
     else:
         yield from _whole(old, new)
+
+
+def _shifted(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """Where one line became several, or several became one, the end that they share
+    is that of the first, so that the others came or went as whole lines."""
+    changed = {"del": "", "ins": ""}
+    for piece in pieces:
+        if piece.kind != "same":
+            changed[piece.kind] = piece.text
+            continue
+        yield from _with_end(changed["del"], changed["ins"], piece.text)
+        changed = {"del": "", "ins": ""}
+    yield from _whole(changed["del"], changed["ins"])
+
+
+def _with_end(gone: str, come: str, after: str) -> Iterator[Piece]:
+    end = END.match(after)
+    kind, other = ("ins", "del") if "\n" in come else ("del", "ins")
+    one, many = (gone, come) if kind == "ins" else (come, gone)
+    if end is None or "\n" in one or end[2] not in many:
+        yield from (*_whole(gone, come), Piece("same", after))
+        return
+    signs, line_end = end.groups()
+    first, _, more = many.partition(line_end)
+    if first.endswith(signs):
+        yield from (Piece(other, one), Piece(kind, first.removesuffix(signs)))
+        yield Piece("same", signs + line_end)
+    else:
+        yield from (Piece(other, one + signs), Piece(kind, first), Piece("same", line_end))
+    yield from (Piece(kind, more + signs + line_end), Piece("same", after[end.end() :]))
 
 
 def _tidy(pieces: Iterable[Piece]) -> Iterator[Piece]:

@@ -116,6 +116,29 @@ def test_rows_stand_beside_each_other() -> None:
     ]
 
 
+def test_changed_paragraphs_find_their_like() -> None:
+    """By their words, not by the blank lines around them."""
+    before = "Leave at nine.\n\nCargo: two crates.\n\nBender cooks.\n\nEnd."
+    after = "Leave at eight.\n\nSomething new.\n\nCargo: one crate.\n\nEnd."
+    assert columns(before, after) == [
+        ("Leave at nine.\n\n", "Leave at eight.\n\n"),
+        ("", "Something new.\n\n"),
+        ("Cargo: two crates.\n\n", "Cargo: one crate.\n\n"),
+        ("Bender cooks.\n\n", ""),
+        ("End.", "End."),
+    ]
+
+
+def test_paragraphs_written_anew_stand_beside_the_old_ones() -> None:
+    """With no word in common, their blank lines say which goes with which."""
+    before, after = (
+        [" ".join(f"{letter}{number}" for _ in range(40)) for number in range(40)]
+        for letter in "xy"
+    )
+    found = columns("\n\n".join(before), "\n\n".join(after))
+    assert [(old.strip(), new.strip()) for old, new in found] == [*zip(before, after, strict=True)]
+
+
 def test_long_unchanged_stretches_are_folded() -> None:
     """All but two rows on either side of a change; a single one is not worth it."""
     lines = [f"line {number}\n" for number in range(30)]
