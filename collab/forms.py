@@ -12,8 +12,9 @@ from . import covers
 from .errors import BadImage
 from .models import Document, Draft, Person
 from .operations.documents import Content
+from .queries import VERSIONS
 from .text import normalise
-from .timings import TEXT_BYTES, TITLE_CHARACTERS
+from .timings import REVISION_NAME_CHARACTERS, TEXT_BYTES, TITLE_CHARACTERS
 
 
 class DocumentForm(forms.Form):
@@ -106,6 +107,32 @@ class DraftForm(EditForm):
         super().__init__(*args, **kwargs)
         for name in ("cover", "remove_cover", "kept_cover"):
             del self.fields[name]
+
+
+class CompareForm(forms.Form):
+    """Two versions of a document, in whichever order."""
+
+    old = forms.IntegerField(min_value=1, max_value=VERSIONS)
+    new = forms.IntegerField(min_value=1, max_value=VERSIONS)
+
+
+class RevisionNameForm(forms.Form):
+    """What a version is called; nothing takes its name away."""
+
+    name = forms.CharField(
+        label=_("Name of this version"),
+        required=False,
+        max_length=REVISION_NAME_CHARACTERS,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+    def clean_name(self) -> str:
+        name = " ".join(normalise(self.cleaned_data["name"]).split())
+        if "\ufffd" in name:
+            raise ValidationError(
+                _("This name has a character that cannot be stored. Write it without.")
+            )
+        return name
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import SequenceMatcher
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 from merge3 import Merge3
 
+from .aligning import Block, blocks
 from .errors import CollabError
 
 
-class _Exact(SequenceMatcher[str]):
-    """Without the heuristic that takes frequent lines of long texts for noise."""
+class _Alignment:
+    """:func:`.aligning.blocks` in the shape of ``difflib``, as ``Merge3`` wants it."""
 
-    def __init__(self, isjunk: Any = None, a: Any = "", b: Any = "", autojunk: bool = False):
-        super().__init__(isjunk, a, b, autojunk=False)
+    def __init__(self, isjunk: None, a: Sequence[str], b: Sequence[str]) -> None:
+        self._sides = a, b
+
+    def get_matching_blocks(self) -> list[Block]:
+        return blocks(*self._sides)
 
 
 class Passage(NamedTuple):
@@ -69,7 +72,7 @@ def merge(base: str, yours: str, theirs: str) -> list[Passage]:
         settled; for the others somebody has to choose.
     """
     before, mine, other = (text.split("\n") for text in (base, yours, theirs))
-    three = Merge3(before, mine, other, sequence_matcher=_Exact)  # type: ignore[arg-type]
+    three = Merge3(before, mine, other, sequence_matcher=_Alignment)  # type: ignore[arg-type]
     return [
         Passage((), group[2], group[3], overlaps=True)
         if group[0] == "conflict"

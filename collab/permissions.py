@@ -62,11 +62,14 @@ def readable_keys(viewer: AbstractBaseUser, keys: Sequence[str]) -> Collection[s
     return _document_keys(readable(viewer), keys)
 
 
+def version_keys(viewer: AbstractBaseUser, keys: Sequence[str]) -> Collection[str]:
+    """Keys "<document>_<version>" of documents the person may read."""
+    return _keys_with_document(readable(viewer), keys)
+
+
 def editor_keys(viewer: AbstractBaseUser, keys: Sequence[str]) -> Collection[str]:
     """Keys "<document>_<fence>" of documents the person may change."""
-    wanted = {key: key.partition("_")[0] for key in keys}
-    allowed = _document_keys(editable(viewer), list(wanted.values()))
-    return [key for key, pk in wanted.items() if pk in allowed]
+    return _keys_with_document(editable(viewer), keys)
 
 
 def member_keys(viewer: AbstractBaseUser, keys: Sequence[str]) -> Collection[str]:
@@ -82,3 +85,10 @@ def staff_keys(viewer: AbstractBaseUser, keys: Sequence[str]) -> Collection[str]
 def _document_keys(documents: LeaseQuerySet, keys: Sequence[str]) -> set[str]:
     ids = [int(key) for key in keys if key.isdecimal()]
     return {str(pk) for pk in documents.filter(pk__in=ids).values_list("pk", flat=True)}
+
+
+def _keys_with_document(documents: LeaseQuerySet, keys: Sequence[str]) -> list[str]:
+    """Keys "<document>_<number>" of these documents."""
+    wanted = {key: key.partition("_")[0] for key in keys}
+    allowed = _document_keys(documents, list(wanted.values()))
+    return [key for key, pk in wanted.items() if pk in allowed]

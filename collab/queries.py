@@ -12,6 +12,14 @@ from django.db.models import Case, Count, Exists, OuterRef, Q, When, Window
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from .differences import (
+    Piece,
+    Stretch,
+    WordCount,
+    difference,
+    side_by_side,
+    words_changed,
+)
 from .live.metrics import quantile
 from .live.models import Connection, Node
 from .models import Activity, Document, Draft, Person, Reading, Revision
@@ -27,6 +35,8 @@ SORTS = {
     "title": ("title", "pk"),
     "created": ("-created_at", "-pk"),
 }
+#: No version is higher: the column holds four bytes.
+VERSIONS = 2**31 - 1
 FILTERS = ("all", "mine", "editing", "unread")
 
 
@@ -261,16 +271,34 @@ def processes() -> list[dict[str, Any]]:
     return rows
 
 
-def revisions(document_id: int) -> models.QuerySet[Revision]:
-    """A document's versions, newest first, without their texts."""
+def newer_versions(document_id: int, after: int) -> int | None:
+    """How many versions came after this one; None without such a document."""
+    versions = Document.objects.filter(pk=document_id).values_list("version", flat=True)
+    present: int | None = versions.first()
+    return None if present is None else max(0, present - after)
+
+
+def revisions(document_id: int, *, named: bool = False) -> models.QuerySet[Revision]:
+    """A document's versions, newest first, without their texts; perhaps only those
+    with a name."""
     kept = Revision.objects.filter(document=document_id).select_related("author")
+    if named:
+        kept = kept.exclude(name="")
     return kept.defer("packed")
 
 
 def revision(document_id: int, version: int) -> Revision | None:
     """One version with its author, ready for :func:`text_of`."""
+    if version > VERSIONS:
+        return None
     found = Revision.objects.filter(document=document_id, version=version)
     return found.select_related("author").first()
+
+
+def revision_before(kept: Revision) -> Revision | None:
+    """The version before this one, or None when that was not kept."""
+    earlier = Revision.objects.filter(document=kept.document_id, version__lt=kept.version)
+    return earlier.select_related("author").order_by("-version").first()
 
 
 def text_of(kept: Revision) -> str:
@@ -282,8 +310,40 @@ def text_of(kept: Revision) -> str:
     return unpack(bytes(kept.packed), unpack(key))
 
 
-def text_before(kept: Revision) -> str:
-    """The text of the version before this one, or "" when that was not kept."""
-    earlier = Revision.objects.filter(document=kept.document_id, version__lt=kept.version)
-    found = earlier.order_by("-version").first()
-    return text_of(found) if found else ""
+@dataclass(frozen=True)
+class Comparison:
+    """Two versions and what differs between them; ``old`` may not have been kept."""
+
+    old: Revision | None
+    new: Revision
+    new_text: str
+    pieces: Sequence[Piece]
+    words: WordCount
+
+    @property
+    def is_retitled(self) -> bool:
+        return self.old is not None and self.old.title != self.new.title
+
+    @property
+    def cover(self) -> str:
+        """What happened to the cover: "added", "removed", "changed" or ""."""
+        old = self.old.cover if self.old else ""
+        if old == self.new.cover:
+            return ""
+        return "changed" if old and self.new.cover else "removed" if old else "added"
+
+    @property
+    def is_same_text(self) -> bool:
+        return all(piece.kind == "same" for piece in self.pieces)
+
+    @property
+    def stretches(self) -> list[Stretch]:
+        """The pieces in two columns."""
+        return side_by_side(self.pieces)
+
+
+def comparison(old: Revision | None, new: Revision) -> Comparison:
+    """What changed from one version to another."""
+    before, after = text_of(old) if old else "", text_of(new)
+    words = words_changed(before, after)
+    return Comparison(old, new, after, difference(before, after), words)

@@ -15,6 +15,7 @@
 | editor_pen | document_fence | whether this editor still has the pen |
 | new_documents | newest id | how many documents have come since |
 | server_status | – | the server processes and their numbers, for administrators |
+| new_versions | document_version | how many versions have come since |
 | toasts | – | a feed of what the others do |
 """
 
@@ -30,7 +31,7 @@ from . import queries, subjects
 from .live import presence
 from .live.regions import Context, Entry, Feed, region, register
 from .models import Activity, Document
-from .permissions import editor_keys, member_keys, readable_keys, staff_keys
+from .permissions import editor_keys, member_keys, readable_keys, staff_keys, version_keys
 from .subjects import ACTIVITY, DOCUMENTS, PEOPLE, content, subject_of
 from .text import rendered
 from .timings import ANSWER_SECONDS, BADGE_NAMES, FACES, STATUS_SECONDS, WATCH_SECONDS
@@ -190,6 +191,17 @@ def server_status() -> Context:
         for name, (value, label) in queries.totals().items()
     ]
     return {"totals": totals, "nodes": queries.processes()}
+
+
+def _version_topics(key: str) -> list[str]:
+    return [content(int(key.partition("_")[0]))]
+
+
+@region("partials/new_versions.html", topics=_version_topics, allow=version_keys)
+def new_versions(key: str) -> Context | None:
+    pk, _, version = key.partition("_")
+    count = queries.newer_versions(int(pk), int(version))
+    return None if count is None else {"count": count, "document_id": int(pk)}
 
 
 class Toasts(Feed):

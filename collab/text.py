@@ -1,4 +1,4 @@
-"""User text: from Markdown to safe HTML, its excerpt, and how much changed.
+"""User text: from Markdown to safe HTML, and its excerpt.
 
 Markdown is rendered without HTML, then passed through an explicit allow-list:
 no ids, classes, styles, ``data-*`` or ``hx-*`` attributes and no forms survive,
@@ -12,7 +12,6 @@ import html
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from difflib import SequenceMatcher
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -31,8 +30,6 @@ TAGS = {
 ATTRIBUTES = {"a": {"href", "title"}, "img": {"src", "alt", "title"}, "ol": {"start"}}
 SCHEMES = {"http", "https", "mailto"}
 OWN_IMAGE = re.compile(r"/covers/[0-9a-f]{32}\.webp")
-#: A word or what stands between two; together they are the whole text.
-WORDS = re.compile(r"\w+|\s+|[^\w\s]")
 #: Rendered texts are kept for this long, in seconds.
 CACHE_SECONDS = 24 * 3600
 #: Part of the cache key: raise it when rendering changes.
@@ -70,20 +67,6 @@ class Rendered(NamedTuple):
     def html(self) -> SafeString:
         """The blocks as one."""
         return mark_safe("".join(block.html for block in self.blocks))  # noqa: S308  # all clean
-
-
-class Piece(NamedTuple):
-    """A stretch of two compared texts: ``kind`` is "same", "ins" or "del"."""
-
-    kind: str
-    text: str
-
-
-class WordCount(NamedTuple):
-    """How much a save changed."""
-
-    added: int
-    removed: int
 
 
 def normalise(text: str) -> str:
@@ -200,47 +183,3 @@ def title_and_body(text: str) -> tuple[str, str]:
             body = "\n".join(lines[after:]).lstrip("\n") if is_at_top else text
             return " ".join(plain.split()), body
     return "", text
-
-
-def words_changed(before: str, after: str) -> WordCount:
-    """Words added and removed between two texts.
-
-    Lines are compared first and words only within changed blocks, which keeps
-    200 KB texts cheap.
-    """
-    old, new = before.split("\n"), after.split("\n")
-    added = removed = 0
-    for kind, i1, i2, j1, j2 in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if kind == "equal":
-            continue
-        a, b = " ".join(old[i1:i2]).split(), " ".join(new[j1:j2]).split()
-        same = sum(block.size for block in SequenceMatcher(None, a, b).get_matching_blocks())
-        added += len(b) - same
-        removed += len(a) - same
-    return WordCount(added, removed)
-
-
-def difference(before: str, after: str) -> list[Piece]:
-    """What changed between two texts, by word; lines are compared first.
-
-    The pieces that are not "del" make up ``after``, those that are not "ins"
-    make up ``before``, character for character.
-    """
-    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
-    pieces: list[Piece] = []
-    for kind, i1, i2, j1, j2 in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        a, b = "".join(old[i1:i2]), "".join(new[j1:j2])
-        pieces += [Piece("same", a)] if kind == "equal" else _by_word(a, b)
-    return pieces
-
-
-def _by_word(before: str, after: str) -> list[Piece]:
-    old, new = WORDS.findall(before), WORDS.findall(after)
-    pieces: list[Piece] = []
-    for kind, i1, i2, j1, j2 in SequenceMatcher(None, old, new).get_opcodes():
-        a, b = "".join(old[i1:i2]), "".join(new[j1:j2])
-        if kind == "equal":
-            pieces.append(Piece("same", a))
-            continue
-        pieces += [Piece(tag, text) for tag, text in (("del", a), ("ins", b)) if text]
-    return pieces

@@ -1,7 +1,7 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from .views import dashboard, documents, drafts, editing, health, people, status
+from .views import dashboard, documents, drafts, editing, health, history, people, status
 
 urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
@@ -14,8 +14,10 @@ urlpatterns = [
     path("documents/<int:pk>/watch/", documents.watch, name="watch"),
     path("documents/<int:pk>/draft/", drafts.autosave, name="autosave"),
     path("documents/<int:pk>/drafts/<int:draft>/", drafts.draft, name="draft"),
-    path("documents/<int:pk>/history/", documents.history, name="history"),
-    path("documents/<int:pk>/history/<int:version>/", documents.revision, name="revision"),
+    path("documents/<int:pk>/history/", history.history, name="history"),
+    path("documents/<int:pk>/history/compare/", history.compare, name="compare"),
+    path("documents/<int:pk>/history/<int:version>/", history.revision, name="revision"),
+    path("documents/<int:pk>/history/<int:old>/<int:new>/", history.comparison, name="comparison"),
     path("documents/<int:pk>/<str:slug>/", documents.document, name="document"),
     path("covers/<str:name>", documents.cover, name="cover"),
     path("profile/", people.profile, name="profile"),

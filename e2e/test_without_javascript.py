@@ -81,3 +81,32 @@ def test_a_reader_sees_who_has_the_pen(leela: Person, fry: Person, document: int
     leela.sees_badge(document, "editing", "Fry is editing")
     leela.sees_pen("theirs", "Fry")
     expect(leela.text_field).to_have_count(0)
+
+
+def test_the_history_is_compared_named_and_restored(leela: Person, document: int) -> None:
+    """Two saves, the list's form, both views, a name, the filter, and back again."""
+    page, history = leela.page, f"/documents/{document}/history/"
+    page.goto(f"{leela.url}/documents/{document}/edit/")
+    leela.types("Bad news.")
+    leela.button("Save").click()
+    expect(leela.save_state).to_have_attribute("data-state", "saved")
+    leela.button("Done").click()
+    leela.link("History").click()
+    page.get_by_label("Version 2 as the older one").check()
+    page.get_by_label("Version 1 as the newer one").check()
+    leela.button("Compare").click()
+    expect(page).to_have_url(re.compile(f"{history}1/2/$"))
+    expect(leela.test_id("diff")).to_contain_text("GoodBad news.")
+    leela.link("Side by side").click()
+    expect(page.get_by_role("row").last.get_by_role("cell")).to_have_text(
+        ["Good news.", "Bad news."]
+    )
+    leela.link("Version 1").click()
+    page.get_by_label("Name of this version").fill("The good one")
+    leela.button("Save the name").click()
+    leela.link("History").click()
+    leela.link("Named").click()
+    expect(leela.test_id("revision")).to_have_count(1)
+    page.get_by_role("link", name="version 1").click()
+    leela.button("Restore this version").click()
+    leela.sees_text("Good news.")

@@ -9,13 +9,14 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from .. import queries
+from ..differences import words_changed
 from ..errors import PenTaken, StaleSave
 from ..live.topics import changed
 from ..merging import Overlap, joined, merge
 from ..models import Activity, Document, Revision
 from ..models.document import EXCERPT_CHARACTERS
 from ..subjects import DOCUMENTS, content, pen
-from ..text import excerpt, normalise, words_changed
+from ..text import excerpt, normalise
 from . import activity, drafts, editing, revisions
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ..differences import WordCount
 from ..models import Revision
 from ..packing import pack, unpack
-from ..text import WordCount
 
 #: A new key after this many revisions, so that differences stay small...
 KEY_EVERY = 100
@@ -41,6 +41,11 @@ def record(
         key_version=key_version,
         packed=packed,
     )
+
+
+def rename(document_id: int, version: int, name: str) -> None:
+    """Give a version a name, or take it away with ""."""
+    Revision.objects.filter(document=document_id, version=version).update(name=name)
 
 
 def _last_key(document_id: int) -> Revision | None:

@@ -15,8 +15,8 @@ ROOT = COLLAB.parent
 #: Each module may import from floors below its own (and its own package).
 FLOORS = [
     ["collab.live"],
-    ["collab.timings", "collab.subjects", "collab.errors", "collab.formats"],
-    ["collab.text", "collab.packing", "collab.merging"],
+    ["collab.timings", "collab.subjects", "collab.errors", "collab.formats", "collab.aligning"],
+    ["collab.text", "collab.packing", "collab.merging", "collab.differences"],
     ["collab.models"],
     ["collab.permissions", "collab.queries", "collab.covers"],
     ["collab.operations"],

@@ -76,6 +76,7 @@ SHOWN: dict[str, tuple[str, Act]] = {
     "editor_pen": ("/documents/{pk}/edit/", saves),
     "new_documents": ("/", writes_another),
     "server_status": ("/status/", beats),
+    "new_versions": ("/documents/{pk}/history/", saves),
     "toasts": ("/", saves),
 }
 
@@ -114,11 +115,11 @@ async def test_push_equals_reload(
         await act(document, fry)
         await page.until(lambda: any(page.regions[i] != before[i] for i in shown))
         # Loading an editor takes the pen; "new" begins anew at each load.
-        if name not in {"editor_pen", "new_documents"}:
+        if name not in {"editor_pen", "new_documents", "new_versions"}:
             await page.until_current("toasts")
 
 
-@pytest.mark.parametrize("url", ["/", "/active/", "/documents/{pk}/"])
+@pytest.mark.parametrize("url", ["/", "/active/", "/documents/{pk}/", "/documents/{pk}/history/"])
 @pytest.mark.parametrize("act", [edits, saves, writes_another, renames_himself])
 async def test_every_act_is_pushed_to_every_page(
     engine: Process, leela: Person, fry: Person, document: Document, url: str, act: Act
@@ -128,7 +129,7 @@ async def test_every_act_is_pushed_to_every_page(
     async with visit(fry, fry_page), visit(leela, url.format(pk=document.pk)) as page:
         await page.until_current("toasts")
         await act(document, fry)
-        new = [name for name in page.regions if name.startswith("new_documents")]
+        new = [name for name in page.regions if name.startswith("new_")]
         await page.until_current("toasts", *new)
 
 
@@ -161,6 +162,7 @@ async def test_an_outsider_receives_nothing(
         region = regions.get(name)
         key = {
             "editor_pen": f"{document.pk}_1",
+            "new_versions": f"{document.pk}_1",
             "active_users": "",
             "people_here": "",
             "server_status": "",
@@ -185,7 +187,7 @@ def test_a_document_that_does_not_exist_shows_nothing(leela: Person, name: str) 
     """An unknown key is allowed to nobody, and loads nothing."""
     region = regions.get(name)
     assert isinstance(region, Region)
-    key = "4711_1" if name == "editor_pen" else "4711"
+    key = "4711_1" if name in {"editor_pen", "new_versions"} else "4711"
     assert list(region.allow(leela, [key, "x", "-1", ""])) == []
     assert dict(region.load([key])) == {}
 

@@ -1,4 +1,4 @@
-"""User text: safe, plain when it must be, and honestly counted."""
+"""User text: safe, and plain when it must be."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from collab.text import (
     normalise,
     rendered,
     title_and_body,
-    words_changed,
 )
 
 
@@ -86,21 +85,6 @@ def test_line_ends_are_normalised_once() -> None:
     """So that a save from another system is no change; unstorable characters go."""
     assert normalise("a\r\nb\rc\n") == "a\nb\nc\n"
     assert normalise("a\x00b\ud800c").encode()
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "added", "removed"),
-    [
-        ("", "", 0, 0),
-        ("one two", "one two", 0, 0),
-        ("one two", "one three two", 1, 0),
-        ("one two three", "one", 0, 2),
-        ("a\nb\nc", "a\nB B\nc", 2, 1),
-    ],
-)
-def test_changed_words_are_counted(before: str, after: str, added: int, removed: int) -> None:
-    """As a person would count them."""
-    assert words_changed(before, after) == (added, removed)
 
 
 def test_an_excerpt_is_one_plain_line() -> None:

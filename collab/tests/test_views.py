@@ -36,6 +36,8 @@ def own_urls() -> list[tuple[str, str]]:
     values = {
         "pk": "1",
         "version": "1",
+        "old": "1",
+        "new": "1",
         "draft": "1",
         "slug": "x",
         "name": "x.webp",

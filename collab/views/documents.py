@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from django.contrib import messages
 from django.core.files.storage import default_storage
-from django.core.paginator import Paginator
 from django.http import FileResponse, Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from .. import covers, queries
-from ..errors import PenTaken, StaleSave
 from ..forms import DocumentForm
-from ..models import Document, Revision
 from ..operations import documents, reading
-from ..permissions import editable_document, may_seize, readable, readable_document
+from ..permissions import may_seize, readable, readable_document
 from ..subjects import READING, WATCHING, subject_of
-from ..text import difference, normalise, rendered
-from ..timings import PAGE_SIZE, TEXT_BYTES
+from ..text import normalise, rendered
+from ..timings import TEXT_BYTES
 from .requests import PersonRequest
 
 
@@ -56,53 +51,6 @@ def new(request: PersonRequest) -> HttpResponse:
         return redirect(made)
     status = 422 if request.method == "POST" else 200
     return render(request, "documents/new.html", {"form": form}, status=status)
-
-
-@require_safe
-def history(request: PersonRequest, pk: int) -> HttpResponse:
-    """A document's versions, newest first."""
-    found = readable_document(request.user, pk)
-    page = Paginator(queries.revisions(pk), PAGE_SIZE).get_page(request.GET.get("page"))
-    return render(request, "documents/history.html", {"document": found, "page": page})
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def revision(request: PersonRequest, pk: int, version: int) -> HttpResponse:
-    """One version: what it changed, and how it read. ``POST`` restores it."""
-    if request.method == "POST":
-        return _restore(request, editable_document(request.user, pk), version)
-    found = readable_document(request.user, pk)
-    kept = _revision(pk, version)
-    text = queries.text_of(kept)
-    context = {
-        "document": found,
-        "revision": kept,
-        "rendered": rendered(text),
-        "pieces": difference(queries.text_before(kept), text),
-    }
-    return render(request, "documents/revision.html", context)
-
-
-def _restore(request: PersonRequest, found: Document, version: int) -> HttpResponse:
-    kept = _revision(found.pk, version)
-    cover = kept.cover if covers.is_stored(kept.cover) else ""
-    old = documents.Content(kept.title, queries.text_of(kept), cover)
-    try:
-        documents.restore(found.pk, request.user.pk, old)
-    except (PenTaken, StaleSave) as error:
-        messages.error(request, str(error))
-        return redirect("revision", found.pk, version)
-    messages.success(
-        request, _("Version %(version)d is the present one again.") % {"version": version}
-    )
-    return redirect("document", found.pk)
-
-
-def _revision(pk: int, version: int) -> Revision:
-    kept = queries.revision(pk, version) if version < 2**31 else None
-    if kept is None:
-        raise Http404
-    return kept
 
 
 @require_POST

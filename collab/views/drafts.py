@@ -10,12 +10,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from .. import queries
+from ..differences import difference
 from ..errors import UnknownStay
 from ..forms import DraftForm
 from ..models import Draft
 from ..operations import drafts, editing
 from ..permissions import editable_document
-from ..text import difference
 from .editing import to_editor
 from .requests import PersonRequest, method_of
 
