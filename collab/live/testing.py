@@ -36,6 +36,8 @@ PARTIAL = re.compile(
     r'<hx-partial hx-target="#([\w-]+)" hx-swap="(\w+)">(.*?)</hx-partial>', re.DOTALL
 )
 MARK = re.compile(r'<input type="hidden" form="live" name="region" id="[\w-]+" value="([^"]*)">')
+#: What is left of a region whose object is gone.
+GONE = re.compile(MARK.pattern.replace('([^"]*)', '[^"]*:gone'))
 TOKEN = re.compile(r'<form id="live"[^>]*><input type="hidden" name="page" value="([^"]*)">')
 CLOSE = "websocket.close"
 #: How long a test waits for what must come, in seconds.
@@ -103,7 +105,8 @@ class LivePage:
         """
         while True:
             fresh = await self.reloaded()
-            if all(fresh.get(i) == inner for i, inner in self.regions.items() if i not in but):
+            shown = {i: inner for i, inner in self.regions.items() if not GONE.fullmatch(inner)}
+            if all(fresh.get(i) == inner for i, inner in shown.items() if i not in but):
                 return
             await self.receive()
 
