@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.db.models import Case, Count, Exists, OuterRef, Q, When, Window
@@ -18,7 +18,7 @@ from .subjects import document_of, subject_of
 from .timings import FACES
 
 if TYPE_CHECKING:
-    from .models.lease import LeaseQuerySet
+    from .models.document import DocumentQuerySet
 
 SORTS = {
     "changed": ("-changed_at", "-pk"),
@@ -58,8 +58,13 @@ class Whereabouts:
 
 
 def document_list(
-    documents: LeaseQuerySet, viewer: Person, *, search: str = "", only: str = "all", sort: str = ""
-) -> LeaseQuerySet:
+    documents: DocumentQuerySet,
+    viewer: Person,
+    *,
+    search: str = "",
+    only: str = "all",
+    sort: str = "",
+) -> DocumentQuerySet:
     """Documents for the dashboard, without their texts.
 
     Args:
@@ -86,14 +91,28 @@ def document_list(
 
 def documents_by_id(ids: Iterable[int]) -> Mapping[int, Document]:
     """Documents with their people, by id; missing ones are left out."""
-    documents = Document.objects.select_related("author", "changed_by", "holder", "asked_by")
+    present = Document.objects.present()
+    documents = present.select_related("author", "changed_by", "holder", "asked_by")
     return {document.pk: document for document in documents.filter(pk__in=list(ids))}
 
 
 def summaries(ids: Iterable[int]) -> Mapping[int, Document]:
     """Like :func:`documents_by_id`, without the texts: for lists."""
-    documents = Document.objects.select_related("changed_by").defer("text")
+    documents = Document.objects.present().select_related("changed_by").defer("text")
     return {document.pk: document for document in documents.filter(pk__in=list(ids))}
+
+
+def with_trash(ids: Iterable[int]) -> Mapping[int, Document]:
+    """Like :func:`summaries`, with those in the trash, and who put them there: for
+    pages that were open when that happened."""
+    documents = Document.objects.select_related("changed_by", "trashed_by").defer("text")
+    return {document.pk: document for document in documents.filter(pk__in=list(ids))}
+
+
+def in_trash(documents: DocumentQuerySet) -> DocumentQuerySet:
+    """Documents in the trash as its page lists them: what came last comes first."""
+    people = documents.select_related("author", "trashed_by").defer("text")
+    return people.order_by("-trashed_at", "-pk")
 
 
 def badges(ids: Iterable[int]) -> Mapping[int, Badge]:
@@ -108,10 +127,11 @@ def badges(ids: Iterable[int]) -> Mapping[int, Badge]:
 
 
 def _holders(ids: Sequence[int]) -> dict[int, Person | None]:
-    """Every document of these that exists, with the holder of its pen if any."""
+    """Every document of these that is there, with the holder of its pen if any."""
     held = Q(holder__isnull=False, expires_at__gte=Now())
     rows = (
-        Document.objects.filter(pk__in=ids)
+        Document.objects.present()
+        .filter(pk__in=ids)
         .annotate(is_held=Case(When(held, then=True), default=False))
         .select_related("holder")
         .order_by()
@@ -151,11 +171,13 @@ def whereabouts() -> list[Whereabouts]:
         if (pk := document_of(subject)) is not None:
             reading[user_id].add(pk)
     editing: dict[int, list[Document]] = defaultdict(list)
-    for document in Document.objects.held().defer("text"):
+    for document in Document.objects.present().held().defer("text"):
         if document.holder_id is not None:
             editing[document.holder_id].append(document)
-    documents = Document.objects.defer("text").in_bulk(
-        {pk for pks in reading.values() for pk in pks}
+    documents = (
+        Document.objects.present()
+        .defer("text")
+        .in_bulk({pk for pks in reading.values() for pk in pks})
     )
     return [
         Whereabouts(
@@ -174,12 +196,9 @@ def whereabouts() -> list[Whereabouts]:
     ]
 
 
-def _active_people() -> LeaseQuerySet:
+def _active_people() -> models.QuerySet[Any]:
     here = Connection.objects.live().filter(user=OuterRef("pk"))
-    people: LeaseQuerySet = Person.objects.filter(Exists(here)).order_by(  # type: ignore[assignment]
-        "display_name", "username"
-    )
-    return people
+    return Person.objects.filter(Exists(here)).order_by("display_name", "username")
 
 
 def is_connected(person_id: int, document_id: int, claim: str) -> bool:
@@ -198,7 +217,7 @@ def last_save(document_id: int) -> Activity | None:
     return saves.select_related("actor").order_by("-pk").first()
 
 
-def newer_documents(documents: LeaseQuerySet, after: int) -> int:
+def newer_documents(documents: DocumentQuerySet, after: int) -> int:
     """How many documents came after the one with id ``after``."""
     return documents.filter(pk__gt=after).count()
 

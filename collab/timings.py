@@ -18,6 +18,8 @@ IDLE_SECONDS: float = getattr(settings, "IDLE_SECONDS", 600.0)
 FLUSH_SECONDS: float = getattr(settings, "FLUSH_SECONDS", 2.0)
 #: A person who comes back to a document within this time has not "opened" it anew.
 REOPEN_SECONDS: float = getattr(settings, "REOPEN_SECONDS", 300.0)
+#: The trash keeps a document for this many days.
+TRASH_DAYS: int = getattr(settings, "TRASH_DAYS", 30)
 
 #: Longest title, in characters.
 TITLE_CHARACTERS = 200

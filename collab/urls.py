@@ -1,7 +1,7 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from .views import dashboard, documents, drafts, editing, health, people
+from .views import dashboard, documents, drafts, editing, health, people, trash
 
 urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
@@ -15,7 +15,10 @@ urlpatterns = [
     path("documents/<int:pk>/drafts/<int:draft>/", drafts.draft, name="draft"),
     path("documents/<int:pk>/history/", documents.history, name="history"),
     path("documents/<int:pk>/history/<int:version>/", documents.revision, name="revision"),
+    path("documents/<int:pk>/trash/", trash.move, name="move_to_trash"),
     path("documents/<int:pk>/<str:slug>/", documents.document, name="document"),
+    path("trash/", trash.trash, name="trash"),
+    path("trash/<int:pk>/", trash.trashed, name="trashed"),
     path("covers/<str:name>", documents.cover, name="cover"),
     path("profile/", people.profile, name="profile"),
     path("healthz", health.healthz, name="healthz"),

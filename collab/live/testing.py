@@ -105,8 +105,9 @@ class LivePage:
         """
         while True:
             fresh = await self.reloaded()
-            shown = {i: inner for i, inner in self.regions.items() if not GONE.fullmatch(inner)}
-            if all(fresh.get(i) == inner for i, inner in shown.items() if i not in but):
+            gone = {i: inner for i, inner in self.regions.items() if GONE.fullmatch(inner)}
+            expected = {**gone, **fresh}
+            if all(expected.get(i) == inner for i, inner in self.regions.items() if i not in but):
                 return
             await self.receive()
 

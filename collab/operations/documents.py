@@ -62,7 +62,8 @@ def save(
     """Publish a new version, if nobody else has written since.
 
     One conditional UPDATE on id, version, fence and holder decides. A lease that
-    has ended, and that nobody has taken since, does no harm: its fence stands.
+    has ended, and that nobody has taken since, does no harm: its fence stands. In
+    the trash a document stays as it is.
 
     Args:
         pk: the document.
@@ -81,7 +82,8 @@ def save(
     text = normalise(new.text)
     before = Document.objects.filter(pk=pk).values_list("title", "text").first()
     unhindered = Q(holder=person_id) | Q(holder__isnull=True)
-    saved = Document.objects.filter(unhindered, pk=pk, version=version, fence=fence).update(
+    present = Document.objects.present()
+    saved = present.filter(unhindered, pk=pk, version=version, fence=fence).update(
         title=new.title,
         text=text,
         excerpt=excerpt(text, EXCERPT_CHARACTERS),

@@ -15,7 +15,13 @@ from ..errors import PenTaken, StaleSave
 from ..forms import DocumentForm
 from ..models import Document, Revision
 from ..operations import documents, reading
-from ..permissions import editable_document, may_seize, readable, readable_document
+from ..permissions import (
+    editable_document,
+    may_seize,
+    may_trash,
+    readable,
+    readable_document,
+)
 from ..subjects import READING, subject_of
 from ..text import difference, normalise, rendered
 from ..timings import PAGE_SIZE, TEXT_BYTES
@@ -32,6 +38,7 @@ def document(request: PersonRequest, pk: int, slug: str = "") -> HttpResponse:
         "document": found,
         "drafts": unsaved,
         "may_seize": may_seize(request.user, found),
+        "may_trash": may_trash(request.user, found),
         "subject": subject_of(pk),
         "mode": READING,
     }
