@@ -140,7 +140,7 @@ class LivePage:
     def _remove_element(self, identifier: str) -> None:
         """Forget a feed's entry: entries are appended, so one ends where the next begins."""
         for name, inner in self.regions.items():
-            parts = re.split(r'(?=<div class="toast)', inner)
+            parts = re.split(r'(?=<div class="toast["\s])', inner)
             kept = [part for part in parts if f'id="{identifier}"' not in part]
             self.regions[name] = "".join(kept)
 
