@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from io import BytesIO, StringIO
 
 import pytest
@@ -12,6 +14,7 @@ from asgiref.sync import sync_to_async
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
+from django.db import connections
 from django.db.models.functions import Now
 from django.test import Client
 from PIL import Image
@@ -317,6 +320,28 @@ def test_what_is_restored_while_the_trash_is_emptied_stays(
     monkeypatch.setattr(trash, "_delete", late)
     assert trash.purge() == []
     assert Document.objects.present().exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_restoring_and_deleting_one_wins(leela: Person) -> None:
+    """At the same moment, in two connections: never both, and never half."""
+
+    def act(what: Callable[[], bool]) -> bool:
+        try:
+            return what()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as pool:
+        for number in range(30):
+            pk = documents.create(leela.pk, Content("T", "x")).pk
+            trash.move(pk, leela.pk)
+            both = [partial(trash.restore, pk, leela.pk), partial(trash.delete, pk)]
+            order = both if number % 2 else both[::-1]
+            done = dict(zip(order, pool.map(act, order), strict=True))
+            assert sorted(done.values()) == [False, True]
+            assert Document.objects.present().filter(pk=pk).exists() == done[both[0]]
+            assert Revision.objects.filter(document=pk).exists() == done[both[0]]
 
 
 # -- Whoever is editing
