@@ -25,7 +25,7 @@ SORTS = {
     "title": ("title", "pk"),
     "created": ("-created_at", "-pk"),
 }
-FILTERS = ("all", "mine", "editing", "unread")
+FILTERS = ("all", "mine", "editing", "unread", "templates")
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,15 @@ def document_list(
             person=viewer, document=OuterRef("pk"), version__gte=OuterRef("version")
         )
         documents = documents.filter(~Exists(seen))
+    elif only == "templates":
+        documents = documents.filter(is_template=True)
     ordered = documents.order_by(*SORTS.get(sort, SORTS["changed"]))
     return ordered.select_related("changed_by").defer("text")
+
+
+def templates(documents: DocumentQuerySet) -> DocumentQuerySet:
+    """Those of the documents that new ones may start from, by title."""
+    return documents.filter(is_template=True).order_by("title", "pk")
 
 
 def documents_by_id(ids: Iterable[int]) -> Mapping[int, Document]:

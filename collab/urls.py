@@ -1,12 +1,13 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from .views import dashboard, documents, drafts, editing, health, people, trash
+from .views import dashboard, documents, drafts, editing, exports, health, people, trash
 
 urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
     path("active/", dashboard.active, name="active"),
     path("documents/new/", documents.new, name="new"),
+    path("documents/export.zip", exports.everything, name="export_all"),
     path("documents/preview/", documents.preview, name="preview"),
     path("documents/<int:pk>/", documents.document, name="document"),
     path("documents/<int:pk>/edit/", editing.edit, name="edit"),
@@ -15,6 +16,10 @@ urlpatterns = [
     path("documents/<int:pk>/drafts/<int:draft>/", drafts.draft, name="draft"),
     path("documents/<int:pk>/history/", documents.history, name="history"),
     path("documents/<int:pk>/history/<int:version>/", documents.revision, name="revision"),
+    path("documents/<int:pk>/export.md", exports.markdown, name="export_markdown"),
+    path("documents/<int:pk>/export.html", exports.page, name="export_html"),
+    path("documents/<int:pk>/duplicate/", documents.duplicate, name="duplicate"),
+    path("documents/<int:pk>/template/", documents.template, name="template"),
     path("documents/<int:pk>/trash/", trash.move, name="move_to_trash"),
     path("documents/<int:pk>/<str:slug>/", documents.document, name="document"),
     path("trash/", trash.trash, name="trash"),

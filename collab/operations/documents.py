@@ -153,6 +153,14 @@ def publish(
 
 
 @transaction.atomic
+def mark_template(pk: int, *, is_template: bool) -> None:
+    """Let new documents start from this one, or no longer."""
+    other = Document.objects.present().filter(pk=pk, is_template=not is_template)
+    if other.update(is_template=is_template):
+        changed(content(pk), DOCUMENTS)
+
+
+@transaction.atomic
 def restore(pk: int, person_id: int, old: Content) -> int:
     """Make an earlier content the present one: a new version, like any save.
 

@@ -1,13 +1,18 @@
-"""A document's life: the trash and the way back, and the end."""
+"""A document's life: copies, templates, exports; the trash, the way back, and the end."""
 
 from __future__ import annotations
 
+import base64
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from io import BytesIO, StringIO
+from pathlib import Path
+from typing import cast
+from urllib.parse import urlencode
+from zipfile import ZipFile
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -16,18 +21,19 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.db import connections
 from django.db.models.functions import Now
+from django.http import HttpResponse, StreamingHttpResponse
 from django.test import Client
 from PIL import Image
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from collab import covers, queries
+from collab import covers, exporting, queries
 from collab.errors import UnknownStay
 from collab.live.models import Connection, Node
 from collab.live.pages import permitted
 from collab.live.process import Process
-from collab.live.testing import visit
+from collab.live.testing import signed_in, visit
 from collab.models import Activity, Document, Draft, Person, Reading, Revision
-from collab.operations import activity, documents, drafts, editing, reading, trash
+from collab.operations import activity, documents, drafts, editing, importing, reading, trash
 from collab.operations.documents import Content
 from collab.permissions import readable
 from collab.timings import TRASH_DAYS
@@ -39,6 +45,11 @@ def stored_cover() -> str:
     raw = BytesIO()
     Image.new("RGB", (30, 20)).save(raw, "PNG")
     return covers.store(SimpleUploadedFile("a.png", raw.getvalue(), "image/png"))
+
+
+def bytes_of(cover: str) -> bytes:
+    with default_storage.open(covers.path_of(cover)) as stored:
+        return bytes(stored.read())
 
 
 @pytest.fixture
@@ -645,3 +656,292 @@ async def test_the_author_hears_where_their_document_went(
         await move(document.pk, fry.pk)
         await page.until(lambda: 'data-verb="trashed"' in page.regions["toasts"])
         assert f'href="{document.get_absolute_url()}"' in page.regions["toasts"]
+
+
+# -- Exports
+
+
+def exported(client: Client, path: str) -> HttpResponse:
+    response = client.get(f"/documents/{path}")
+    assert response.status_code == 200
+    return cast("HttpResponse", response)
+
+
+def test_a_document_as_markdown(as_fry: Client, document: Document) -> None:
+    """Its title is the first heading, the rest is the text, byte for byte."""
+    response = exported(as_fry, f"{document.pk}/export.md")
+    assert response.content == b"# Annual plan\n\n# One\n\nFirst words.\n"
+    assert response["Content-Type"] == "text/markdown; charset=utf-8"
+    assert response["Content-Disposition"] == 'attachment; filename="annual-plan.md"'
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("Überblick – für Zürich", "filename*=utf-8''%C3%BCberblick-f%C3%BCr-z%C3%BCrich.md"),
+        ("../../etc/passwd", 'filename="etcpasswd.md"'),
+        ('a"; filename="b.exe', 'filename="a-filenamebexe.md"'),
+        ("a\r\nSet-Cookie: x=1", 'filename="a-set-cookie-x1.md"'),
+        ("???", 'filename="document.md"'),
+    ],
+)
+def test_a_file_name_is_safe_whatever_the_title(
+    as_fry: Client, document: Document, title: str, name: str
+) -> None:
+    """RFC 6266 for what is not ASCII; no path, no quote, no second header."""
+    Document.objects.update(title=title)
+    response = exported(as_fry, f"{document.pk}/export.md")
+    assert response["Content-Disposition"] == f"attachment; {name}"
+    assert "Set-Cookie: x" not in str(response.headers)
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["Annual plan", "a_b*c*", "# Not a *heading*", "[x](y) & <b>", "1. One", "back\\slash`"],
+)
+def test_what_is_exported_can_be_imported(leela: Person, tmp_path: Path, title: str) -> None:
+    """Title and text come back as they were."""
+    made = documents.create(leela.pk, Content(title, "Some *text*.\n\n# A heading\n"))
+    path = tmp_path / "x.md"
+    path.write_text(exporting.markdown(made))
+    back = importing.import_file(path, leela.pk)
+    assert (back.title, back.text) == (title, made.text)
+
+
+def test_a_document_as_a_page_of_its_own(as_fry: Client, leela: Person) -> None:
+    """With its style and its cover in it; it loads nothing and runs nothing."""
+    cover = stored_cover()
+    foreign = f"![a > <script>alert(2)</script>](/covers/{cover})"
+    text = f"## Words\n\n<script>alert(1)</script> **bold** {foreign}"
+    made = documents.create(leela.pk, Content("<b>Title</b>", text, cover))
+    response = exported(as_fry, f"{made.pk}/export.html")
+    assert response["Content-Type"] == "text/html; charset=utf-8"
+    assert response["Content-Disposition"] == 'attachment; filename="btitleb.html"'
+    page = response.content.decode()
+    assert "<h1>&lt;b&gt;Title&lt;/b&gt;</h1>" in page
+    assert "<strong>bold</strong>" in page
+    assert "<script" not in page
+    assert "/covers/" not in page
+    (picture,) = re.findall(r'<img src="data:image/webp;base64,([^"]+)"', page)
+    assert base64.b64decode(picture) == bytes_of(cover)
+    assert page.count("<img") == 1
+
+
+def archived(client: Client) -> tuple[bytes, dict[str, bytes]]:
+    response = client.get("/documents/export.zip")
+    assert response.status_code == 200
+    assert response["Content-Type"] == "application/zip"
+    content = b"".join(response)
+    assert int(response["Content-Length"]) == len(content)
+    with ZipFile(BytesIO(content)) as opened:
+        assert opened.testzip() is None
+        return content, {name: opened.read(name) for name in opened.namelist()}
+
+
+def test_all_documents_in_one_archive(
+    as_fry: Client, leela: Person, fry: Person, document: Document
+) -> None:
+    """Markdown and covers, each under a name of its own; the length was known before.
+    Documents in the trash are not in it."""
+    cover = stored_cover()
+    documents.create(leela.pk, Content("Annual plan", "Another, with ümläuts ☕.", cover))
+    documents.create(leela.pk, Content("Annual plan 2", "x"))
+    documents.create(leela.pk, Content("ANNUAL plan", ""))
+    gone = documents.create(fry.pk, Content("Gone", "x"))
+    trash.move(gone.pk, fry.pk)
+    _, files = archived(as_fry)
+    names = ("annual-plan", "annual-plan-2", "annual-plan-3", "annual-plan-2-2")
+    assert {name for name in files if name.endswith(".md")} == {f"{name}.md" for name in names}
+    picture = next(name for name in files if name.endswith(".webp"))
+    assert files[picture] == bytes_of(cover)
+    with_cover = files[picture.replace(".webp", ".md")].decode()
+    assert with_cover == "# Annual plan\n\nAnother, with ümläuts ☕."
+    texts = {content.decode() for content in files.values() if content[:2] == b"# "}
+    assert texts == {exporting.markdown(one) for one in Document.objects.present()}
+
+
+def test_the_archive_of_nothing(as_fry: Client) -> None:
+    """Empty, and an archive."""
+    assert archived(as_fry)[1] == {}
+
+
+def test_a_cover_that_is_lost_is_left_out(as_fry: Client, document: Document) -> None:
+    """It may lie on another machine."""
+    Document.objects.update(cover="0" * 32 + ".webp")
+    assert set(archived(as_fry)[1]) == {"annual-plan.md"}
+    assert b"<img" not in exported(as_fry, f"{document.pk}/export.html").content
+
+
+def test_who_saves_while_the_archive_is_made_changes_nothing(
+    as_fry: Client, leela: Person, document: Document
+) -> None:
+    """It holds what was there at its beginning; its length was promised."""
+    response = as_fry.get("/documents/export.zip")
+    fence = editing.take(document.pk, leela.pk)
+    assert fence
+    new = Content("Annual plan", "Much longer than it was before.\n" * 100)
+    documents.save(document.pk, leela.pk, new, fence=fence, version=1)
+    content = b"".join(response)
+    assert int(response["Content-Length"]) == len(content)
+    with ZipFile(BytesIO(content)) as opened:
+        assert opened.read("annual-plan.md") == b"# Annual plan\n\n# One\n\nFirst words.\n"
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_archive_is_made_while_it_is_sent(
+    leela: Person, fry: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under ASGI, too: when the first part is there, most texts have not been read."""
+    read: list[int] = []
+    text = exporting._text
+
+    def noted(head: bytes, pk: int, version: int) -> Iterator[bytes]:
+        for piece in text(head, pk, version):
+            read.append(pk)
+            yield piece
+
+    monkeypatch.setattr(exporting, "_text", noted)
+
+    def write() -> None:
+        for number in range(20):
+            documents.create(leela.pk, Content(f"Note {number:02}", "x" * 30_000))
+
+    await sync_to_async(write)()
+    client = await signed_in(fry)
+    response = cast("StreamingHttpResponse", await client.get("/documents/export.zip"))
+    assert read == [], "nothing is read before it is asked for"
+    parts = aiter(response)
+    first = await anext(parts)
+    assert len(set(read)) <= 4
+    rest = b"".join([part async for part in parts])
+    assert len(set(read)) == 20
+    assert int(response["Content-Length"]) == len(first + rest)
+    with ZipFile(BytesIO(first + rest)) as opened:
+        assert len(opened.namelist()) == 20
+
+
+@pytest.mark.parametrize("path", ["{}/export.md", "{}/export.html"])
+def test_exports_of_what_one_may_not_read(as_fry: Client, trashed: Document, path: str) -> None:
+    """In the trash, or never there."""
+    for number in (trashed.pk, 4711):
+        assert as_fry.get(f"/documents/{path.format(number)}").status_code == 404
+
+
+# -- Copies and templates
+
+
+def test_a_copy_is_ones_own(as_fry: Client, fry: Person, document: Document) -> None:
+    """Text and cover; a history of its own; the original stays as it is."""
+    cover = stored_cover()
+    Document.objects.update(cover=cover, is_template=True)
+    response = as_fry.post(f"/documents/{document.pk}/duplicate/")
+    copy = Document.objects.exclude(pk=document.pk).get()
+    assert response["Location"] == copy.get_absolute_url()
+    assert (copy.title, copy.text, copy.cover) == ("Copy of Annual plan", document.text, cover)
+    assert (copy.author, copy.version, copy.is_template) == (fry, 1, False)
+    assert copy.revisions.count() == 1
+    assert as_fry.get(f"/documents/{document.pk}/duplicate/").status_code == 405
+
+
+def test_a_copy_of_a_long_title(as_fry: Client, document: Document) -> None:
+    """It is cut, not refused; and a lost cover is not copied."""
+    Document.objects.update(title="t" * 200, cover="0" * 32 + ".webp")
+    assert as_fry.post(f"/documents/{document.pk}/duplicate/").status_code == 302
+    copy = Document.objects.exclude(pk=document.pk).get()
+    assert (len(copy.title), copy.cover) == (200, "")
+
+
+def test_what_is_in_the_trash_cannot_be_copied(as_fry: Client, trashed: Document) -> None:
+    """Nor made a template."""
+    for act in ("duplicate", "template"):
+        assert as_fry.post(f"/documents/{trashed.pk}/{act}/").status_code == 404
+        assert as_fry.post(f"/documents/4711/{act}/").status_code == 404
+    documents.mark_template(trashed.pk, is_template=True)
+    assert not Document.objects.get().is_template
+
+
+def test_marking_a_template(as_fry: Client, document: Document) -> None:
+    """Whoever may edit it; it is marked in the list, and can be filtered there."""
+    assert rows(as_fry, "?show=templates") == []
+    as_fry.post(f"/documents/{document.pk}/template/")
+    assert rows(as_fry, "?show=templates") == [str(document.pk)]
+    assert 'data-testid="template"' in as_fry.get("/").content.decode()
+    assert "Stop using as template" in as_fry.get(f"/documents/{document.pk}/").content.decode()
+    as_fry.post(f"/documents/{document.pk}/template/", {"_method": "delete"})
+    assert rows(as_fry, "?show=templates") == []
+    assert 'data-testid="template"' not in as_fry.get("/").content.decode()
+
+
+@pytest.fixture
+def template(document: Document) -> Document:
+    Document.objects.filter(pk=document.pk).update(is_template=True, cover=stored_cover())
+    document.refresh_from_db()
+    return document
+
+
+def test_a_document_starts_from_a_template(as_fry: Client, fry: Person, template: Document) -> None:
+    """Its content fills the form; the new document has its cover, if that is wanted."""
+    link = f"/documents/new/?from={template.pk}"
+    assert link in as_fry.get("/documents/new/").content.decode()
+    page = as_fry.get(link).content.decode()
+    assert 'value="Annual plan"' in page
+    assert "First words." in page
+    assert 'name="remove_cover"' in page
+    as_fry.post(link, {"title": "My plan", "text": "Mine"})
+    as_fry.post(link, {"title": "Without", "text": "Mine", "remove_cover": "on"})
+    made = Document.objects.get(title="My plan")
+    assert (made.author, made.cover, made.is_template) == (fry, template.cover, False)
+    assert Document.objects.get(title="Without").cover == ""
+
+
+@pytest.mark.parametrize("number", ["", "x", "-1", "4711", "9" * 30, "1 or 1=1", "\x00"])
+def test_a_template_that_does_not_exist(as_fry: Client, template: Document, number: str) -> None:
+    """Not found; but what was already written is never refused for that."""
+    address = f"/documents/new/?{urlencode({'from': number})}"
+    assert as_fry.get(address).status_code == 404
+    assert as_fry.post(address, {"title": "T", "text": "x"}).status_code == 302
+    assert Document.objects.get(title="T").cover == ""
+
+
+def test_only_templates_one_may_read(as_fry: Client, leela: Person, template: Document) -> None:
+    """No plain document, and none in the trash."""
+    plain = documents.create(leela.pk, Content("Plain", "Plain words"))
+    assert as_fry.get(f"/documents/new/?from={plain.pk}").status_code == 404
+    trash.move(template.pk, leela.pk)
+    assert as_fry.get(f"/documents/new/?from={template.pk}").status_code == 404
+    assert "Annual plan" not in as_fry.get("/documents/new/").content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_template_is_marked_for_everybody_at_once(
+    engine: Process, fry: Person, document: Document
+) -> None:
+    """In the lists that are open."""
+    async with visit(fry, "/") as page:
+        row = f"document_summary-{document.pk}"
+        await sync_to_async(documents.mark_template)(document.pk, is_template=True)
+        await page.until(lambda: 'data-testid="template"' in page.regions[row])
+        await page.until_current("toasts")
+
+
+# -- The administration
+
+
+PRESENT = "?trashed_at__isempty=1"
+
+
+def test_the_administration_shows_the_trash(
+    trashed: Document, make_person: Callable[..., Person]
+) -> None:
+    """Since when, by whom, and a filter."""
+    client = Client(headers={"host": "127.0.0.1"})
+    client.force_login(make_person("amy", is_staff=True, is_superuser=True))
+    for query, shown in (
+        ("", True),
+        ("?trashed_at__isempty=0", True),
+        ("?trashed_at__isempty=1", False),
+    ):
+        page = client.get(f"/admin/collab/document/{query}").content.decode()
+        assert (f"/admin/collab/document/{trashed.pk}/change/" in page) == shown, query
+    page = client.get(f"/admin/collab/document/{trashed.pk}/change/").content.decode()
+    assert "Moved to the trash by" in page
