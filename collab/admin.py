@@ -36,9 +36,24 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
 class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """For looking and clearing up; people write in the editor, under the pen."""
 
-    list_display = ("title", "author", "changed_by", "changed_at", "version", "holder")
-    list_filter = ("author", "changed_at")
-    list_select_related = ("author", "changed_by", "holder")
+    list_display = (
+        "title",
+        "author",
+        "changed_by",
+        "changed_at",
+        "version",
+        "holder",
+        "is_template",
+        "trashed_at",
+        "trashed_by",
+    )
+    list_filter = (
+        ("trashed_at", admin.EmptyFieldListFilter),
+        "is_template",
+        "author",
+        "changed_at",
+    )
+    list_select_related = ("author", "changed_by", "holder", "trashed_by")
     search_fields = ("title", "text")
     date_hierarchy = "changed_at"
     fields = (
@@ -54,6 +69,9 @@ class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         "fence",
         "held_at",
         "expires_at",
+        "is_template",
+        "trashed_at",
+        "trashed_by",
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:

@@ -58,6 +58,11 @@ def is_stored(name: str) -> bool:
     return bool(NAME.match(name)) and default_storage.exists(path_of(name))
 
 
+def remove(name: str) -> None:
+    """Delete a stored cover, if it is there (it may lie on another machine)."""
+    default_storage.delete(path_of(name))
+
+
 def path_of(name: str) -> str:
     """Where a cover lies in the media storage.
 

@@ -1,4 +1,5 @@
-"""Who is asking: signed in, and in which language."""
+"""Who is asking: signed in, and in which language. And where documents may be that
+are not in their place."""
 
 from __future__ import annotations
 
@@ -7,7 +8,10 @@ from collections.abc import Callable
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from django.utils import translation
+
+from .permissions import InTrash
 
 
 class LoginRequired(LoginRequiredMiddleware):
@@ -20,6 +24,24 @@ class LoginRequired(LoginRequiredMiddleware):
         if request.headers.get("HX-Request"):
             return HttpResponse(status=401, headers={"HX-Reswap": "none"})
         return super().handle_no_permission(request, view_func)
+
+
+class Trash:
+    """Who asks for a page of a document in the trash, and may restore it, is told
+    where it is. Everybody else does not find it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, InTrash):
+            return None
+        context = {"document": exception.document, "may_trash": True}
+        status = 200 if request.method in {"GET", "HEAD"} else 409
+        return render(request, "documents/trashed.html", context, status=status)
 
 
 def person_language(

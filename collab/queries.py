@@ -28,7 +28,7 @@ from .subjects import WATCHING, document_of, subject_of
 from .timings import FACES
 
 if TYPE_CHECKING:
-    from .models.lease import LeaseQuerySet
+    from .models.document import DocumentQuerySet
 
 SORTS = {
     "changed": ("-changed_at", "-pk"),
@@ -37,7 +37,7 @@ SORTS = {
 }
 #: No version is higher: the column holds four bytes.
 VERSIONS = 2**31 - 1
-FILTERS = ("all", "mine", "editing", "unread")
+FILTERS = ("all", "mine", "editing", "unread", "templates")
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,13 @@ class Whereabouts:
 
 
 def document_list(
-    documents: LeaseQuerySet, viewer: Person, *, search: str = "", only: str = "all", sort: str = ""
-) -> LeaseQuerySet:
+    documents: DocumentQuerySet,
+    viewer: Person,
+    *,
+    search: str = "",
+    only: str = "all",
+    sort: str = "",
+) -> DocumentQuerySet:
     """Documents for the dashboard, without their texts.
 
     Args:
@@ -92,20 +97,41 @@ def document_list(
             person=viewer, document=OuterRef("pk"), version__gte=OuterRef("version")
         )
         documents = documents.filter(~Exists(seen))
+    elif only == "templates":
+        documents = documents.filter(is_template=True)
     ordered = documents.order_by(*SORTS.get(sort, SORTS["changed"]))
     return ordered.select_related("changed_by").defer("text")
 
 
+def templates(documents: DocumentQuerySet) -> DocumentQuerySet:
+    """Those of the documents that new ones may start from, by title."""
+    return documents.filter(is_template=True).order_by("title", "pk")
+
+
 def documents_by_id(ids: Iterable[int]) -> Mapping[int, Document]:
     """Documents with their people, by id; missing ones are left out."""
-    documents = Document.objects.select_related("author", "changed_by", "holder", "asked_by")
+    present = Document.objects.present()
+    documents = present.select_related("author", "changed_by", "holder", "asked_by")
     return {document.pk: document for document in documents.filter(pk__in=list(ids))}
 
 
 def summaries(ids: Iterable[int]) -> Mapping[int, Document]:
     """Like :func:`documents_by_id`, without the texts: for lists."""
-    documents = Document.objects.select_related("changed_by").defer("text")
+    documents = Document.objects.present().select_related("changed_by").defer("text")
     return {document.pk: document for document in documents.filter(pk__in=list(ids))}
+
+
+def with_trash(ids: Iterable[int]) -> Mapping[int, Document]:
+    """Like :func:`summaries`, with those in the trash, and who put them there: for
+    pages that were open when that happened."""
+    documents = Document.objects.select_related("changed_by", "trashed_by").defer("text")
+    return {document.pk: document for document in documents.filter(pk__in=list(ids))}
+
+
+def in_trash(documents: DocumentQuerySet) -> DocumentQuerySet:
+    """Documents in the trash as its page lists them: what came last comes first."""
+    people = documents.select_related("author", "trashed_by").defer("text")
+    return people.order_by("-trashed_at", "-pk")
 
 
 def badges(ids: Iterable[int]) -> Mapping[int, Badge]:
@@ -120,10 +146,11 @@ def badges(ids: Iterable[int]) -> Mapping[int, Badge]:
 
 
 def _holders(ids: Sequence[int]) -> dict[int, Person | None]:
-    """Every document of these that exists, with the holder of its pen if any."""
+    """Every document of these that is there, with the holder of its pen if any."""
     held = Q(holder__isnull=False, expires_at__gte=Now())
     rows = (
-        Document.objects.filter(pk__in=ids)
+        Document.objects.present()
+        .filter(pk__in=ids)
         .annotate(is_held=Case(When(held, then=True), default=False))
         .select_related("holder")
         .order_by()
@@ -163,11 +190,13 @@ def whereabouts() -> list[Whereabouts]:
         if (pk := document_of(subject)) is not None:
             reading[user_id].add(pk)
     editing: dict[int, list[Document]] = defaultdict(list)
-    for document in Document.objects.held().defer("text"):
+    for document in Document.objects.present().held().defer("text"):
         if document.holder_id is not None:
             editing[document.holder_id].append(document)
-    documents = Document.objects.defer("text").in_bulk(
-        {pk for pks in reading.values() for pk in pks}
+    documents = (
+        Document.objects.present()
+        .defer("text")
+        .in_bulk({pk for pks in reading.values() for pk in pks})
     )
     return [
         Whereabouts(
@@ -186,12 +215,9 @@ def whereabouts() -> list[Whereabouts]:
     ]
 
 
-def _active_people() -> LeaseQuerySet:
+def _active_people() -> models.QuerySet[Any]:
     here = Connection.objects.live().filter(user=OuterRef("pk"))
-    people: LeaseQuerySet = Person.objects.filter(Exists(here)).order_by(  # type: ignore[assignment]
-        "display_name", "username"
-    )
-    return people
+    return Person.objects.filter(Exists(here)).order_by("display_name", "username")
 
 
 def is_connected(person_id: int, document_id: int, claim: str) -> bool:
@@ -210,7 +236,7 @@ def last_save(document_id: int) -> Activity | None:
     return saves.select_related("actor").order_by("-pk").first()
 
 
-def newer_documents(documents: LeaseQuerySet, after: int) -> int:
+def newer_documents(documents: DocumentQuerySet, after: int) -> int:
     """How many documents came after the one with id ``after``."""
     return documents.filter(pk__gt=after).count()
 
@@ -240,11 +266,11 @@ def watchers(document: Document) -> int:
 
 def totals() -> dict[str, tuple[int, Any]]:
     """Numbers of the whole workspace, by name, with what they mean."""
-    held = Document.objects.held().count()
+    held = Document.objects.present().held().count()
     return {
         "people_active": (active_people(1)[0], _("People who are here")),
         "leases": (held, _("Documents being edited")),
-        "documents": (Document.objects.count(), _("Documents")),
+        "documents": (Document.objects.present().count(), _("Documents")),
         "drafts": (Draft.objects.filter(is_settled=False).count(), _("Unsaved drafts")),
     }
 
@@ -273,7 +299,7 @@ def processes() -> list[dict[str, Any]]:
 
 def newer_versions(document_id: int, after: int) -> int | None:
     """How many versions came after this one; None without such a document."""
-    versions = Document.objects.filter(pk=document_id).values_list("version", flat=True)
+    versions = Document.objects.present().filter(pk=document_id).values_list("version", flat=True)
     present: int | None = versions.first()
     return None if present is None else max(0, present - after)
 

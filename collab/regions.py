@@ -6,13 +6,13 @@
 | people_here | – | everybody, with what they are doing |
 | lock_badge | document | free, reading or editing, with names |
 | document_summary | document | title, excerpt and last change, in a list |
-| document_head | document | title, cover and last change, on its page |
+| document_head | document | title, cover and last change, on its page; or its trash |
 | document_text | document | the rendered text and the last save |
 | draft_text | document | what the holder of the pen is typing |
 | document_outline | document | the headings, as links |
 | document_people | document | who is inside, and what they do |
 | pen | document | the way to the editor, or who has the pen |
-| editor_pen | document_fence | whether this editor still has the pen |
+| editor_pen | document_fence | whether this editor still has the pen, and its document |
 | new_documents | newest id | how many documents have come since |
 | server_status | – | the server processes and their numbers, for administrators |
 | new_versions | document_version | how many versions have come since |
@@ -51,7 +51,12 @@ def _involved(context: Context) -> Collection[int]:
 
 def _at_the_pen(context: Context) -> Collection[int]:
     document = context["document"]
-    return [pk for pk in (document.holder_id, document.asked_by_id) if pk]
+    return [pk for pk in (document.holder_id, document.asked_by_id, document.trashed_by_id) if pk]
+
+
+def _who_trashed(context: Context) -> Collection[int]:
+    trashed_by = context["document"].trashed_by_id
+    return [trashed_by] if trashed_by else []
 
 
 @region("partials/active_users.html", topics=[presence.EVERYBODY, PEOPLE], allow=member_keys)
@@ -97,9 +102,15 @@ def document_summary(keys: Sequence[str]) -> Mapping[str, Context]:
     return {str(pk): _summary(document) for pk, document in found.items()}
 
 
-@region("partials/document_head.html", topics=_content, allow=readable_keys, many=True)
+@region(
+    "partials/document_head.html",
+    topics=_content,
+    allow=readable_keys,
+    you=_who_trashed,
+    many=True,
+)
 def document_head(keys: Sequence[str]) -> Mapping[str, Context]:
-    found = queries.summaries(int(key) for key in keys)
+    found = queries.with_trash(int(key) for key in keys)
     return {str(pk): {"document": document} for pk, document in found.items()}
 
 
@@ -155,15 +166,20 @@ def _editor_topics(key: str) -> list[str]:
 @region("partials/editor_pen.html", topics=_editor_topics, allow=editor_keys, you=_at_the_pen)
 def editor_pen(key: str) -> Context | None:
     pk, _, fence = key.partition("_")
-    state = _pen(int(pk))
+    state = _pen(int(pk)) or _trashed(int(pk))
     if state is None:
         return None
     return {
         **state,
         "fence": int(fence),
-        "badge": queries.badges([int(pk)])[int(pk)],
+        "badge": queries.badges([int(pk)]).get(int(pk)),
         "watchers": queries.watchers(state["document"]),
     }
+
+
+def _trashed(pk: int) -> dict[str, Any] | None:
+    document = queries.with_trash([pk]).get(pk)
+    return {"document": document} if document else None
 
 
 def _pen(pk: int) -> dict[str, Any] | None:
@@ -176,7 +192,7 @@ def _pen(pk: int) -> dict[str, Any] | None:
 
 @region("partials/new_documents.html", topics=[DOCUMENTS], allow=member_keys)
 def new_documents(key: str) -> Context:
-    return {"count": queries.newer_documents(Document.objects.all(), int(key))}
+    return {"count": queries.newer_documents(Document.objects.present(), int(key))}
 
 
 @region(

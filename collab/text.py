@@ -108,6 +108,19 @@ def _blocks(text: str) -> Iterator[str]:
             block = []
 
 
+def without_images(clean: str) -> SafeString:
+    """Rendered text without its pictures, for where they could not be loaded."""
+    anchors = {f"h{level}": {"id"} for level in range(1, 7)}
+    left = nh3.clean(
+        clean,
+        tags=TAGS - {"img"},
+        attributes={**ATTRIBUTES, **anchors},
+        url_schemes=SCHEMES,
+        link_rel="noopener nofollow ugc",
+    )
+    return mark_safe(left)  # noqa: S308  (nh3 has cleaned it)
+
+
 def _own_images(tag: str, attribute: str, value: str) -> str | None:
     """Only stored pictures are shown. A foreign address would tell its host who
     reads; one of our own pages would be visited in the reader's name."""

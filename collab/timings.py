@@ -22,6 +22,8 @@ WATCH_SECONDS: float = getattr(settings, "WATCH_SECONDS", 1.0)
 STATUS_SECONDS: float = getattr(settings, "STATUS_SECONDS", 2.0)
 #: A person who comes back to a document within this time has not "opened" it anew.
 REOPEN_SECONDS: float = getattr(settings, "REOPEN_SECONDS", 300.0)
+#: The trash keeps a document for this many days.
+TRASH_DAYS: int = getattr(settings, "TRASH_DAYS", 30)
 
 #: Longest title, in characters.
 TITLE_CHARACTERS = 200

@@ -1,12 +1,24 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from .views import dashboard, documents, drafts, editing, health, history, people, status
+from .views import (
+    dashboard,
+    documents,
+    drafts,
+    editing,
+    exports,
+    health,
+    history,
+    people,
+    status,
+    trash,
+)
 
 urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
     path("active/", dashboard.active, name="active"),
     path("documents/new/", documents.new, name="new"),
+    path("documents/export.zip", exports.everything, name="export_all"),
     path("documents/preview/", documents.preview, name="preview"),
     path("documents/<int:pk>/", documents.document, name="document"),
     path("documents/<int:pk>/edit/", editing.edit, name="edit"),
@@ -18,7 +30,14 @@ urlpatterns = [
     path("documents/<int:pk>/history/compare/", history.compare, name="compare"),
     path("documents/<int:pk>/history/<int:version>/", history.revision, name="revision"),
     path("documents/<int:pk>/history/<int:old>/<int:new>/", history.comparison, name="comparison"),
+    path("documents/<int:pk>/export.md", exports.markdown, name="export_markdown"),
+    path("documents/<int:pk>/export.html", exports.page, name="export_html"),
+    path("documents/<int:pk>/duplicate/", documents.duplicate, name="duplicate"),
+    path("documents/<int:pk>/template/", documents.template, name="template"),
+    path("documents/<int:pk>/trash/", trash.move, name="move_to_trash"),
     path("documents/<int:pk>/<str:slug>/", documents.document, name="document"),
+    path("trash/", trash.trash, name="trash"),
+    path("trash/<int:pk>/", trash.trashed, name="trashed"),
     path("covers/<str:name>", documents.cover, name="cover"),
     path("profile/", people.profile, name="profile"),
     path("status/", status.status, name="status"),

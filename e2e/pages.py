@@ -44,7 +44,9 @@ def paths(document: int) -> list[str]:
         "/",
         "/?q=nothing-has-this-word",
         "/?show=mine",
+        "/?show=templates",
         "/active/",
+        "/trash/",
         "/documents/new/",
         f"/documents/{document}/",
         f"/documents/{document}/watch/",
@@ -122,9 +124,43 @@ def visited(leela: Person, fry: Person, written: Written) -> Iterator[str]:
     leela.button("Done").click()
     expect(leela.page.get_by_role("heading", name="You may not do that")).to_be_visible()
     yield "a stale form"
+    yield from trashed(leela, fry, written)
     leela.opens_dashboard()
     fry.finishes()
     fry.edits(document)
     # Which toast it is, other tests say; this page is about how one looks.
     expect(leela.toasts.first).to_be_visible()
     yield "a toast"
+
+
+def trashed(leela: Person, fry: Person, written: Written) -> Iterator[str]:
+    """Everything that has to do with the trash."""
+    hers, his = written("Thrown away by Leela", RICH, by="leela"), written("By Fry", RICH, by="fry")
+    leela.opens(hers)
+    leela.button("More").click()
+    yield "the menu of a document"
+    leela.button("Use as template").click()
+    leela.goes_to(f"/documents/new/?from={hers}")
+    yield "a new document from a template"
+    leela.opens(hers)
+    leela.throws_away()
+    yield "a message with Undo"
+    leela.opens(hers)
+    yield "a document in the trash"
+    leela.goes_to("/trash/")
+    leela.page.get_by_text("Delete for good", exact=True).first.click()
+    yield "the trash"
+    other = leela.second_tab(f"/documents/{his}/")
+    leela.edits(his)
+    fry.opens(his)
+    fry.throws_away()
+    leela.sees_pen("theirs", "Fry moved this document to the trash")
+    yield "an editor whose document is in the trash"
+    leela.page, other.page = other.page, leela.page
+    expect(leela.test_id("trashed")).to_be_visible()
+    yield "an open page whose document is in the trash"
+    leela.page, other.page = other.page, leela.page
+    other.leaves()
+    leela.button("Done").click()
+    expect(leela.page.get_by_role("heading", name="Your text")).to_be_visible()
+    yield "a save that came after the trash"

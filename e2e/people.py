@@ -93,6 +93,16 @@ class Person:
         self.button("Done").click()
         expect(self.page).to_have_url(re.compile(r"/documents/\d+/[^/]*/?$"))
 
+    def chooses(self, name: str) -> None:
+        """Something in the document's menu."""
+        self.button("More").click()
+        self.button(name).click()
+
+    def throws_away(self) -> None:
+        """Move the document that is open to the trash."""
+        self.chooses("Move to trash")
+        expect(self.button("Undo")).to_be_visible()
+
     def reloads(self) -> None:
         self.page.reload()
         self.is_live()

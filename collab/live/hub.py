@@ -228,7 +228,7 @@ class Hub:
         """Take regions away from a page whose person may not see them any more."""
         self._unsubscribe(socket, lost)
         socket.regions = tuple(i for i in socket.regions if i not in lost)
-        socket.wire.write(Frame("".join(replaced(i, regions.GONE) for i in lost)))
+        socket.wire.write(Frame("".join(removed(i) for i in lost)))
 
     def _unsubscribe(self, socket: Socket, identifiers: Iterable[str]) -> None:
         for identifier in identifiers:
@@ -580,12 +580,11 @@ def latest_of_slots(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def replaced(identifier: str, rendering: Rendering) -> str:
-    """The fragment that brings a state region up to date, or takes it away."""
-    if rendering is regions.GONE:
-        return removed(identifier)
-    return (
-        f'<hx-partial hx-target="#{identifier}" hx-swap="innerMorph">{rendering.html}</hx-partial>'
-    )
+    """The fragment that brings a state region up to date. What is gone leaves its
+    place empty, with a mark: it may come back."""
+    is_gone = rendering is regions.GONE
+    html = regions.mark_input(identifier, rendering.etag) if is_gone else rendering.html
+    return f'<hx-partial hx-target="#{identifier}" hx-swap="innerMorph">{html}</hx-partial>'
 
 
 def removed(identifier: str) -> str:

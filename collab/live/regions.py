@@ -212,7 +212,8 @@ def region(
             faster than people read. The last state is always sent.
 
     The function takes one key (or none, for a region there is only one of) and
-    returns the context, or None when the object is gone.
+    returns the context, or None when the object is gone: the region is then empty,
+    until there is one again.
     """
 
     def decorate(function: Callable[..., Any]) -> Region:

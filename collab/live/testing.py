@@ -38,6 +38,8 @@ PARTIAL = re.compile(
     re.DOTALL,
 )
 MARK = re.compile(r'<input type="hidden" form="live" name="region" id="[\w-]+" value="([^"]*)">')
+#: What is left of a region whose object is gone.
+GONE = re.compile(MARK.pattern.replace('([^"]*)', '[^"]*:gone'))
 TOKEN = re.compile(r'<form id="live"[^>]*><input type="hidden" name="page" value="([^"]*)">')
 CLOSE = "websocket.close"
 #: How long a test waits for what must come, in seconds.
@@ -117,7 +119,9 @@ class LivePage:
         """
         while True:
             fresh = await self.reloaded()
-            if all(fresh.get(i) == inner for i, inner in self.regions.items() if i not in but):
+            gone = {i: inner for i, inner in self.regions.items() if GONE.fullmatch(inner)}
+            expected = {**gone, **fresh}
+            if all(expected.get(i) == inner for i, inner in self.regions.items() if i not in but):
                 return
             await self.receive()
 
@@ -169,7 +173,7 @@ class LivePage:
     def _remove_element(self, identifier: str) -> None:
         """Forget a feed's entry: entries are appended, so one ends where the next begins."""
         for name, inner in self.regions.items():
-            parts = re.split(r'(?=<div class="toast)', inner)
+            parts = re.split(r'(?=<div class="toast["\s])', inner)
             kept = [part for part in parts if f'id="{identifier}"' not in part]
             self.regions[name] = "".join(kept)
 

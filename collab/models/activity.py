@@ -19,6 +19,8 @@ class Activity(models.Model):
         OPENED = "opened", pgettext_lazy("activity", "opened")
         EDITING = "editing", pgettext_lazy("activity", "is editing")
         SAVED = "saved", pgettext_lazy("activity", "saved")
+        TRASHED = "trashed", pgettext_lazy("activity", "moved to the trash")
+        RESTORED = "restored", pgettext_lazy("activity", "restored")
 
     document = models.ForeignKey(
         Document,

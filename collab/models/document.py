@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Self
+
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
-from ..timings import TITLE_CHARACTERS
+from ..timings import TITLE_CHARACTERS, TRASH_DAYS
 from .lease import Lease, LeaseQuerySet
 
 EXCERPT_CHARACTERS = 160
+
+
+class DocumentQuerySet(LeaseQuerySet):
+    """Documents lie in the trash for a while before they are deleted for good."""
+
+    def present(self) -> Self:
+        """Those that are not in the trash."""
+        return self.filter(trashed_at__isnull=True)
+
+    def trashed(self) -> Self:
+        """Those that are, and can be brought back."""
+        return self.filter(trashed_at__isnull=False)
+
+    def overdue(self) -> Self:
+        """Those that the trash has kept for its whole time."""
+        return self.filter(trashed_at__lt=Now() - timedelta(days=TRASH_DAYS))
 
 
 class Document(Lease):
@@ -38,7 +58,19 @@ class Document(Lease):
         verbose_name=_("changed by"),
     )
 
-    objects = LeaseQuerySet.as_manager()
+    trashed_at = models.DateTimeField(_("in the trash since"), null=True, blank=True, db_index=True)
+    trashed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("moved to the trash by"),
+    )
+    #: New documents may start from its content.
+    is_template = models.BooleanField(_("template"), default=False)
+
+    objects = DocumentQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("document")
@@ -52,6 +84,14 @@ class Document(Lease):
     def slug(self) -> str:
         """Decoration in the address; the number alone finds the document."""
         return slugify(self.title, allow_unicode=True)[:60].strip("-") or "document"
+
+    @property
+    def days_left(self) -> int:
+        """Whole days until the trash lets go of it; 0 on the last."""
+        if self.trashed_at is None:
+            return TRASH_DAYS
+        left = self.trashed_at + timedelta(days=TRASH_DAYS) - timezone.now()
+        return max(0, left // timedelta(days=1))
 
     def get_absolute_url(self) -> str:
         return reverse("document", args=[self.pk, self.slug])

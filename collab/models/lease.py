@@ -147,16 +147,23 @@ class LeaseQuerySet(models.QuerySet["Any"]):
 
     def release(self, pk: int, person_id: int, fence: int) -> bool:
         """Give the lease back, if it is still this one."""
-        return bool(self.held_under(pk, person_id, fence).update(**_NOBODY, **_UNASKED))
+        return bool(self.held_under(pk, person_id, fence).revoke())
+
+    def revoke(self, **also: Any) -> int:
+        """Free these rows from whoever has or wants them; their fences stand.
+
+        Args:
+            also: further columns, written by the same statement.
+
+        Returns:
+            How many rows there were.
+        """
+        return self.update(**_NOBODY, **_UNASKED, **also)
 
     def clear_expired(self) -> list[int]:
         """Free all expired leases; returns the rows that this call freed."""
         overdue = list(self.expired().values_list("pk", "fence"))
-        return [
-            pk
-            for pk, fence in overdue
-            if self.expired().filter(pk=pk, fence=fence).update(**_NOBODY, **_UNASKED)
-        ]
+        return [pk for pk, fence in overdue if self.expired().filter(pk=pk, fence=fence).revoke()]
 
     # Asking and handing over.
 

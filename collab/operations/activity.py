@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from ..live.topics import changed
-from ..models import Activity
+from ..models import Activity, Document
 from ..subjects import ACTIVITY
 from ..timings import REOPEN_SECONDS
 
@@ -40,12 +40,13 @@ def record(
 
 @transaction.atomic
 def record_opened(document_id: int, actor_id: int) -> None:
-    """Add "opened", unless the person was here a moment ago."""
+    """Add "opened", unless the person was here a moment ago, or the document is gone
+    (its page is still open)."""
     _in_order()  # first: what another process is adding counts
     recent = Activity.objects.filter(
         document=document_id, actor=actor_id, at__gte=Now() - timedelta(seconds=REOPEN_SECONDS)
     )
-    if not recent.exists():
+    if not recent.exists() and Document.objects.present().filter(pk=document_id).exists():
         record(document_id, actor_id, Activity.Verb.OPENED)
 
 

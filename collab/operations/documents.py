@@ -63,7 +63,8 @@ def save(
     """Publish a new version, if nobody else has written since.
 
     One conditional UPDATE on id, version, fence and holder decides. A lease that
-    has ended, and that nobody has taken since, does no harm: its fence stands.
+    has ended, and that nobody has taken since, does no harm: its fence stands. In
+    the trash a document stays as it is.
 
     Args:
         pk: the document.
@@ -82,7 +83,8 @@ def save(
     text = normalise(new.text)
     before = Document.objects.filter(pk=pk).values_list("title", "text").first()
     unhindered = Q(holder=person_id) | Q(holder__isnull=True)
-    saved = Document.objects.filter(unhindered, pk=pk, version=version, fence=fence).update(
+    present = Document.objects.present()
+    saved = present.filter(unhindered, pk=pk, version=version, fence=fence).update(
         title=new.title,
         text=text,
         excerpt=excerpt(text, EXCERPT_CHARACTERS),
@@ -149,6 +151,14 @@ def publish(
     )
     saved = save(pk, person_id, merged, fence=fence, version=present.version, sequence=sequence)
     return saved, other
+
+
+@transaction.atomic
+def mark_template(pk: int, *, is_template: bool) -> None:
+    """Let new documents start from this one, or no longer."""
+    other = Document.objects.present().filter(pk=pk, is_template=not is_template)
+    if other.update(is_template=is_template):
+        changed(content(pk), DOCUMENTS)
 
 
 @transaction.atomic

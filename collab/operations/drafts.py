@@ -17,7 +17,8 @@ from ..text import normalise
 def keep(
     pk: int, person_id: int, *, title: str, text: str, fence: int, version: int, sequence: int
 ) -> tuple[Draft, bool]:
-    """Keep what is in an editor now, whoever has the pen meanwhile.
+    """Keep what is in an editor now, whoever has the pen meanwhile, and if the
+    document is in the trash.
 
     Text that arrives in the wrong order, or twice, changes nothing; text that is
     what the document holds anyway counts as settled.
@@ -35,11 +36,12 @@ def keep(
         The draft as it stands now, and whether this editor still has the pen.
 
     Raises:
-        UnknownStay: no editor of this document can know such a fence or version.
+        UnknownStay: no editor of this document can know such a fence or version, or
+            the document has been deleted for good.
     """
     has_pen = Document.objects.touch(pk, person_id, fence)
-    present = Document.objects.only("version", "fence", "title", "text").get(pk=pk)
-    if version > present.version or fence > present.fence:
+    present = Document.objects.only("version", "fence", "title", "text").filter(pk=pk).first()
+    if present is None or version > present.version or fence > present.fence:
         raise UnknownStay
     text = normalise(text)
     content = {

@@ -28,7 +28,7 @@ def take(
     Returns:
         The new fence, or None when somebody (perhaps oneself elsewhere) has it.
     """
-    if not Document.objects.take(pk, person_id, own_fence=own_fence):
+    if not Document.objects.present().take(pk, person_id, own_fence=own_fence):
         return None
     Draft.objects.filter(document=pk, is_settled=True).delete()
     fence = _announce(pk)
@@ -43,7 +43,7 @@ def move(pk: int, person_id: int) -> int | None:
     the new fence."""
     # Handed over, and not begun yet: that the person edits is news.
     is_news = Document.objects.filter(pk=pk, holder=person_id, active_at=None).exists()
-    if not Document.objects.move(pk, person_id):
+    if not Document.objects.present().move(pk, person_id):
         return None
     fence = _announce(pk)
     if is_news:
@@ -103,7 +103,7 @@ def seize(pk: int, person_id: int, reason: str) -> int | None:
         The new fence; None when it has moved at the same moment.
     """
     before = Document.objects.only("holder", "fence").get(pk=pk)
-    if not Document.objects.seize(pk, person_id, before.fence, reason):
+    if not Document.objects.present().seize(pk, person_id, before.fence, reason):
         return None
     if before.holder_id and before.holder_id != person_id:
         drafts.offer(pk, before.holder_id, before.fence, person_id)

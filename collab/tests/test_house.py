@@ -20,7 +20,13 @@ FLOORS = [
     ["collab.models"],
     ["collab.permissions", "collab.queries", "collab.covers"],
     ["collab.operations"],
-    ["collab.forms", "collab.listeners", "collab.regions", "collab.templatetags"],
+    [
+        "collab.exporting",
+        "collab.forms",
+        "collab.listeners",
+        "collab.regions",
+        "collab.templatetags",
+    ],
     ["collab.middleware", "collab.views", "collab.admin"],
     ["collab.urls", "collab.apps"],
     ["project"],
@@ -149,6 +155,8 @@ def test_templates_contain_nothing_the_policy_forbids(path: Path) -> None:
     """The Content-Security-Policy allows neither inline code nor eval."""
     text = path.read_text()
     for what, pattern in FORBIDDEN.items():
+        if path.name == "standalone.html" and what == "an inline style":
+            continue  # no page of the site: a file that needs no other
         assert not re.search(pattern, text), f"{what} in {path.name}"
 
 

@@ -13,12 +13,13 @@ from hypothesis.extra.django import TestCase
 from collab import queries
 from collab.errors import StaleSave
 from collab.models import Document, Draft, Person
-from collab.operations import documents, drafts, editing
+from collab.operations import documents, drafts, editing, trash
 from collab.operations.documents import Content
 
 ACTIONS = (
     *("open", "type", "save", "done", "expire", "silence"),
     *("ask", "keep", "hand over", "seize", "move", "withdraw"),
+    *("trash", "restore"),
 )
 STEPS = st.lists(st.tuples(st.integers(0, 1), st.sampled_from(ACTIONS)), max_size=25)
 
@@ -79,9 +80,12 @@ class Workspace:
             editing.withdraw(self.pk, person)
         elif action in ("expire", "silence"):
             self.time_passes(action)
+        elif action in ("trash", "restore"):
+            self.comes_or_goes(person, action)
         elif page is not None:
             self.on_page(who, page, action)
         after = self.document
+        assert not (after.trashed_at and after.holder_id), "somebody edits in the trash"
         assert after.fence >= before.fence
         if after.holder_id != before.holder_id and after.holder_id is not None:
             assert after.fence > before.fence
@@ -106,6 +110,14 @@ class Workspace:
         Document.objects.filter(yields_at__isnull=False).update(yields_at=past)
         editing.pass_on()
 
+    def comes_or_goes(self, person: int, action: str) -> None:
+        """Into the trash, out of everybody's hands; or back."""
+        was_there = self.document.trashed_at is None
+        act = trash.move if action == "trash" else trash.restore
+        assert act(self.pk, person) == (was_there == (action == "trash"))
+        if action == "trash":
+            assert self.document.asked_by_id is self.document.holder_id is None
+
     def on_page(self, who: int, page: Stay, action: str) -> None:
         """What needs an editor page, which may have lost the pen long ago."""
         person, before = self.people[who].pk, self.document
@@ -124,7 +136,7 @@ class Workspace:
             )
             assert told == has_pen
         elif action == "save" and page.typed:
-            self.save(who, page, may=before.fence == page.fence)
+            self.save(who, page, may=before.fence == page.fence and not before.trashed_at)
         elif action == "keep":
             editing.keep(self.pk, person, page.fence)
         elif action == "hand over":
@@ -145,7 +157,7 @@ class Workspace:
             )
         except StaleSave:
             return
-        assert may, "a save under a fence that has passed"
+        assert may, "a save under a fence that has passed, or in the trash"
         page.is_saved = True
         self.saved.append(page.typed)
 

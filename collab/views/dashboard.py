@@ -12,7 +12,7 @@ from django.utils.functional import cached_property
 from django.views.decorators.http import require_safe
 
 from .. import queries
-from ..models.lease import LeaseQuerySet
+from ..models.document import DocumentQuerySet
 from ..permissions import readable
 from ..timings import PAGE_SIZE
 from .requests import PersonRequest
@@ -25,7 +25,7 @@ class DocumentPaginator(Paginator):  # type: ignore[type-arg]
 
     @cached_property
     def count(self) -> int:
-        documents = cast("LeaseQuerySet", self.object_list)
+        documents = cast("DocumentQuerySet", self.object_list)
         found = documents.aggregate(count=Count("pk"), newest=Max("pk"))
         self.newest = found["newest"] or 0
         return int(found["count"])

@@ -5,16 +5,25 @@ from __future__ import annotations
 from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from .. import covers, queries
 from ..forms import DocumentForm
+from ..models import Document
+from ..models.document import DocumentQuerySet
 from ..operations import documents, reading
-from ..permissions import may_seize, readable, readable_document
+from ..permissions import (
+    editable_document,
+    may_seize,
+    may_trash,
+    readable,
+    readable_document,
+)
 from ..subjects import READING, WATCHING, subject_of
 from ..text import normalise, rendered
-from ..timings import TEXT_BYTES
-from .requests import PersonRequest
+from ..timings import PAGE_SIZE, TEXT_BYTES, TITLE_CHARACTERS
+from .requests import PersonRequest, method_of
 
 
 @require_safe
@@ -27,6 +36,7 @@ def document(request: PersonRequest, pk: int, slug: str = "") -> HttpResponse:
         "document": found,
         "drafts": unsaved,
         "may_seize": may_seize(request.user, found),
+        "may_trash": may_trash(request.user, found),
         "subject": subject_of(pk),
         "mode": READING,
     }
@@ -43,14 +53,59 @@ def watch(request: PersonRequest, pk: int) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: PersonRequest) -> HttpResponse:
-    """Write a new document."""
-    form = DocumentForm(request.POST or None, request.FILES or None)
-    if request.method == "POST" and (content := form.content()):
-        made = documents.create(request.user.pk, content)
-        reading.mark(made.pk, request.user.pk, made.version)
-        return redirect(made)
-    status = 422 if request.method == "POST" else 200
-    return render(request, "documents/new.html", {"form": form}, status=status)
+    """Write a new document, perhaps one that starts ``from`` a template."""
+    templates = queries.templates(readable(request.user))
+    template = _template(templates, request.GET.get("from", ""))
+    if request.method != "POST":
+        if template is None and "from" in request.GET:
+            raise Http404
+        given = {"title": template.title, "text": template.text} if template else None
+        return _new(request, DocumentForm(initial=given), template)
+    form = DocumentForm(request.POST, request.FILES)
+    # The template may be gone by now: what was made of it is not.
+    content = form.content(template.cover if template else "")
+    if content is None:
+        return _new(request, form, template, status=422)
+    return redirect(_create(request, content))
+
+
+def _new(
+    request: PersonRequest, form: DocumentForm, template: Document | None, status: int = 200
+) -> HttpResponse:
+    listed = queries.templates(readable(request.user)).only("title")
+    context = {"form": form, "templates": listed[:PAGE_SIZE], "document": template}
+    return render(request, "documents/new.html", context, status=status)
+
+
+def _template(templates: DocumentQuerySet, number: str) -> Document | None:
+    if not (number.isdecimal() and len(number) < 19):
+        return None
+    found: Document | None = templates.filter(pk=int(number)).first()
+    return found
+
+
+def _create(request: PersonRequest, content: documents.Content) -> Document:
+    made = documents.create(request.user.pk, content)
+    reading.mark(made.pk, request.user.pk, made.version)
+    return made
+
+
+@require_POST
+def duplicate(request: PersonRequest, pk: int) -> HttpResponse:
+    """Make a document of one's own with the content of another."""
+    found = readable_document(request.user, pk)
+    title = _("Copy of %(title)s") % {"title": found.title}
+    cover = found.cover if covers.is_stored(found.cover) else ""
+    content = documents.Content(title[:TITLE_CHARACTERS], found.text, cover)
+    return redirect(_create(request, content))
+
+
+@require_POST
+def template(request: PersonRequest, pk: int) -> HttpResponse:
+    """``POST``: new documents may start from this one; ``DELETE``: no longer."""
+    found = editable_document(request.user, pk)
+    documents.mark_template(pk, is_template=method_of(request) != "DELETE")
+    return redirect(found)
 
 
 @require_POST

@@ -15,18 +15,19 @@ from ..errors import UnknownStay
 from ..forms import DraftForm
 from ..models import Draft
 from ..operations import drafts, editing
-from ..permissions import editable_document
+from ..permissions import editable_document, followable_document
 from .editing import to_editor
 from .requests import PersonRequest, method_of
 
 
 @require_POST
 def autosave(request: PersonRequest, pk: int) -> HttpResponse:
-    """What is in an editor now. 409 says that it is kept, but without the pen.
+    """What is in an editor now. 409 says that it is kept, but without the pen, or
+    that the document is in the trash.
 
     With ``kept``, it is what a browser had kept when the server was away; the
     answer is then the list of unsaved texts."""
-    document = editable_document(request.user, pk)
+    document = followable_document(request.user, pk)
     form = DraftForm(request.POST)
     context = {"document": document, "form": form, "drafts": []}
     if not form.is_valid():

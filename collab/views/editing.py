@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -17,16 +16,17 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from .. import queries
-from ..errors import StaleSave, UnknownStay
+from ..errors import StaleSave
 from ..forms import DraftForm, EditForm
 from ..merging import MissingChoice, Overlap, joined, merge
 from ..models import Document, Draft, Revision
 from ..operations import documents, drafts, editing
 from ..operations.documents import Content
-from ..permissions import editable_document, may_seize
+from ..permissions import editable_document, followable_document, may_seize, may_trash
 from ..subjects import EDITING, READING, subject_of
 from ..text import normalise
 from ..timings import REASON_CHARACTERS
+from . import late
 from .requests import PersonRequest, method_of
 
 
@@ -34,9 +34,10 @@ from .requests import PersonRequest, method_of
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: PersonRequest, pk: int) -> HttpResponse:
     """The editor. Opening it takes the pen, if that is free."""
-    document = editable_document(request.user, pk)
     if request.method == "POST":
-        return _save(request, document)
+        document = followable_document(request.user, pk)
+        return late.trashed(request, document) if document.trashed_at else _save(request, document)
+    document = editable_document(request.user, pk)
     shown = request.GET.get("pen", "")
     own_fence = int(shown) if shown.isdecimal() and len(shown) < 19 else None
     if own_fence is not None and _holds(request, document, own_fence):
@@ -54,6 +55,7 @@ def edit(request: PersonRequest, pk: int) -> HttpResponse:
         "subject": subject_of(pk),
         "mode": READING,
         "may_seize": may_seize(request.user, document),
+        "may_trash": may_trash(request.user, document),
         "taken": True,
     }
     return render(request, "documents/document.html", context)
@@ -63,8 +65,10 @@ def edit(request: PersonRequest, pk: int) -> HttpResponse:
 def pen(request: PersonRequest, pk: int) -> HttpResponse:
     """``POST``: bring one's pen here from another tab, or take a free one; or, by
     ``act``: ask, withdraw, keep, hand_over, seize. ``DELETE``: give it back."""
-    document = editable_document(request.user, pk)
     person, act, number = request.user.pk, request.POST.get("act"), request.POST.get("fence", "")
+    if act == "hand_over":  # the text comes along, wherever the document is by now
+        return _hand_over(request, followable_document(request.user, pk))
+    document = editable_document(request.user, pk)
     fence = int(number) if number.isdecimal() and len(number) < 19 else -1
     if method_of(request) == "DELETE":
         editing.release(pk, person, fence)
@@ -79,8 +83,6 @@ def pen(request: PersonRequest, pk: int) -> HttpResponse:
     if act == "keep":
         editing.keep(pk, person, fence)
         return HttpResponse(status=204) if request.htmx else to_editor(pk, fence)
-    if act == "hand_over":
-        return _hand_over(request, document)
     if act == "seize":
         return _seize(request, document)
     fence_here = editing.move(pk, request.user.pk) or editing.take(pk, request.user.pk)
@@ -90,7 +92,7 @@ def pen(request: PersonRequest, pk: int) -> HttpResponse:
 def _hand_over(request: PersonRequest, document: Document) -> HttpResponse:
     """What is in the editor is stored first; then the pen moves."""
     form = DraftForm(request.POST)
-    draft = _rescue(request, document, form) if form.is_valid() else None
+    draft = late.rescue(request, document, form) if form.is_valid() else None
     if draft is None:
         # It cannot be kept (too long, say): then it must not leave the page.
         return render(request, "partials/save_state.html", {"form": form}, status=422)
@@ -239,22 +241,13 @@ def _not_saved(
     if isinstance(error, MissingChoice):
         data = form.cleaned_data
         return _overlap(request, document, form, error, text=data["text"], base=data["version"])
-    draft = _rescue(request, document, form)
+    if Document.objects.trashed().filter(pk=document.pk).exists():  # at this very moment
+        return late.trashed(request, followable_document(request.user, document.pk))
+    draft = late.rescue(request, document, form)
     if isinstance(error, Overlap):
         return _overlap(request, document, form, error, text=content.text, base=version)
     new_cover = content.cover if content.cover != document.cover else ""
     return _conflict(request, document, form, message=str(error), cover=new_cover, rescued=draft)
-
-
-def _rescue(request: PersonRequest, document: Document, form: EditForm) -> Draft | None:
-    """Keep a late text on the server before anything else is shown."""
-    data = form.cleaned_data
-    kept = {name: data[name] for name in ("title", "text", "fence", "version")}
-    sequence = data["sequence"] or int(time.time() * 1000)
-    try:
-        return drafts.keep(document.pk, request.user.pk, **kept, sequence=sequence)[0]
-    except UnknownStay:
-        return None
 
 
 def _chosen(

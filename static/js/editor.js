@@ -30,7 +30,7 @@
   document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
     if (ctx.target?.id !== "save-state") return;
     const status = ctx.response?.status ?? 0;
-    if (!status || status >= 500 || status === 401 || status === 403) {
+    if (!status || status >= 500 || [401, 403, 404].includes(status)) {
       show(closed ? "offline" : "unsaved");
       setTimeout(() => form.dispatchEvent(new Event("retry")), 2000);
       return;
@@ -50,7 +50,7 @@
   document.addEventListener("htmx:ws:after:connection", () => { closed = 0; });
   setInterval(() => {
     const since = Math.min(unanswered || Infinity, closed || Infinity);
-    const lost = form.querySelector("[data-testid=pen]").dataset.state === "theirs";
+    const lost = (form.querySelector("[data-testid=pen]")?.dataset.state ?? "theirs") === "theirs";
     title.readOnly = text.readOnly = lost || Date.now() - since > 20_000;
   }, 500);
 })();

@@ -320,8 +320,8 @@ async def test_only_the_person_concerned_sees_it_in_their_words(hub: Hub, board:
     assert len(fry_wire.frames) == 3
 
 
-async def test_an_object_that_is_gone_is_taken_away(hub: Hub, board: Board) -> None:
-    """No context: the element is deleted."""
+async def test_an_object_that_is_gone_leaves_its_place(hub: Hub, board: Board) -> None:
+    """No context: the element is empty, with a mark; and the object may come back."""
     board.notes["1"] = "a"
     one, wire = socket()
     hub.join(one, {})
@@ -329,7 +329,19 @@ async def test_an_object_that_is_gone_is_taken_away(hub: Hub, board: Board) -> N
     del board.notes["1"]
     hub.changed(["note:1"])
     await hub.flush()
-    assert wire.frames[-1] == '<hx-partial hx-target="#note-1" hx-swap="delete"></hx-partial>'
+    empty = regions.mark_input("note-1", "gone")
+    assert wire.frames[-1] == (
+        f'<hx-partial hx-target="#note-1" hx-swap="innerMorph">{empty}</hx-partial>'
+    )
+    resumed, resumed_wire = socket()
+    hub.join(resumed, {"note-1": "gone"})
+    await hub.flush()
+    assert resumed_wire.frames == [], "it knows already"
+    board.notes["1"] = "again"
+    hub.changed(["note:1"])
+    await hub.flush()
+    assert "again" in wire.frames[-1]
+    assert resumed_wire.frames == wire.frames[-1:]
 
 
 async def test_many_dirty_keys_are_loaded_together(hub: Hub, board: Board) -> None:

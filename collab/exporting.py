@@ -1,0 +1,115 @@
+"""Documents as files to take away: Markdown, a page that stands by itself, or all
+of them in one archive.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.core.files.storage import default_storage
+from django.db.models import Func, IntegerField
+from django.template.loader import render_to_string
+from zipstream import ZipStream
+
+from . import covers, queries
+from .models import Document
+from .models.document import DocumentQuerySet
+from .text import rendered, title_and_body, without_images
+
+#: Pieces of a file are handed on in parts of at least this size, in bytes.
+PART_BYTES = 64 * 1024
+PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+
+
+class Bytes(Func):
+    """The size of a text, in bytes of UTF-8."""
+
+    function = "OCTET_LENGTH"
+    output_field = IntegerField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        template = "LENGTH(CAST(%(expressions)s AS BLOB))"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+
+def markdown(document: Document) -> str:
+    """A document as a Markdown file, as the import reads it: the title is its first
+    heading."""
+    return f"{_heading(document.title)}{document.text}"
+
+
+def page(document: Document) -> str:
+    """A document as an HTML file that needs no other: its style and its cover are in
+    it, and pictures of other documents are left out."""
+    text = without_images(rendered(document.text).html)
+    cover = base64.b64encode(b"".join(_cover(document.cover))).decode()
+    context = {"document": document, "text": text, "cover": cover}
+    return render_to_string("documents/standalone.html", context)
+
+
+def archive(documents: DocumentQuerySet) -> ZipStream:
+    """Documents with their covers as an archive whose length is known before it is
+    made. It reads one text at a time, while it is iterated.
+
+    Whoever saves meanwhile changes nothing: what was the present version of a
+    document at the beginning is what the archive gets.
+    """
+    archived = ZipStream(sized=True)
+    taken: set[str] = set()
+    found = documents.annotate(size=Bytes("text")).defer("text").order_by("title", "pk")
+    for document in found.iterator(chunk_size=500):
+        name = _unused(document.slug, taken)
+        head = _heading(document.title).encode()
+        text = _text(head, document.pk, document.version)
+        archived.add(text, f"{name}.md", size=len(head) + document.size)
+        if covers.is_stored(document.cover):
+            size = default_storage.size(covers.path_of(document.cover))
+            archived.add(_cover(document.cover), f"{name}.webp", size=size)
+    return archived
+
+
+def in_parts(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in parts of :data:`PART_BYTES` or a little more; the last one is
+    what remains."""
+    gathered, size = [], 0
+    for piece in pieces:
+        gathered.append(piece)
+        size += len(piece)
+        if size >= PART_BYTES:
+            yield b"".join(gathered)
+            gathered, size = [], 0
+    yield b"".join(gathered)
+
+
+def _heading(title: str) -> str:
+    title = " ".join(title.split())
+    if title_and_body(f"# {title}")[0] != title:  # it would be read as Markdown
+        title = PUNCTUATION.sub(r"\\\1", title)
+    return f"# {title}\n\n"
+
+
+def _unused(name: str, taken: set[str]) -> str:
+    """``name``, or ``name-2`` and so on when that is taken; and it is taken from now."""
+    number, unused = 1, name
+    while unused in taken:
+        number += 1
+        unused = f"{name}-{number}"
+    taken.add(unused)
+    return unused
+
+
+def _text(head: bytes, pk: int, version: int) -> Iterator[bytes]:
+    yield head
+    present = Document.objects.filter(pk=pk, version=version).values_list("text", flat=True).first()
+    if present is None:  # saved meanwhile
+        present = queries.text_of(queries.revisions(pk).get(version=version))
+    yield present.encode()
+
+
+def _cover(name: str) -> Iterator[bytes]:
+    if covers.is_stored(name):
+        with default_storage.open(covers.path_of(name)) as stored:
+            yield from stored.chunks()

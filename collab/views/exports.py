@@ -1,0 +1,62 @@
+"""Documents to take away."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+
+from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpResponse, StreamingHttpResponse
+from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET
+
+from .. import exporting
+from ..permissions import readable, readable_document
+from .requests import PersonRequest
+
+
+@require_GET
+def markdown(request: PersonRequest, pk: int) -> HttpResponse:
+    """One document as a Markdown file."""
+    document = readable_document(request.user, pk)
+    headers = _to_keep(f"{document.slug}.md", "text/markdown; charset=utf-8")
+    return HttpResponse(exporting.markdown(document), headers=headers)
+
+
+@require_GET
+def page(request: PersonRequest, pk: int) -> HttpResponse:
+    """One document as an HTML file that stands by itself."""
+    document = readable_document(request.user, pk)
+    headers = _to_keep(f"{document.slug}.html", "text/html; charset=utf-8")
+    return HttpResponse(exporting.page(document), headers=headers)
+
+
+@require_GET
+def everything(request: PersonRequest) -> StreamingHttpResponse:
+    """All documents the person may read, in one archive that is made while it is
+    sent. Its length is known before, so that the browser can show how far it is."""
+    archive = exporting.archive(readable(request.user))
+    parts = exporting.in_parts(archive)
+    # Django would gather an iterator of the wrong kind in memory, whole.
+    sent = _from_thread(parts) if isinstance(request, ASGIRequest) else parts
+    headers = _to_keep(f"{_('documents')}.zip", "application/zip")
+    return StreamingHttpResponse(sent, headers={**headers, "Content-Length": str(len(archive))})
+
+
+def _to_keep(name: str, content_type: str) -> dict[str, str]:
+    """The headers of a file that is stored and not shown (RFC 6266)."""
+    disposition = content_disposition_header(as_attachment=True, filename=name)
+    return {
+        "Content-Type": content_type,
+        "Content-Disposition": str(disposition),
+        "Cache-Control": "private, no-store",
+    }
+
+
+async def _from_thread(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Each part is made in the request's thread when the one before has been sent."""
+    next_part = sync_to_async(partial(next, parts, None))
+    while (part := await next_part()) is not None:
+        yield part

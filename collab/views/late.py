@@ -1,0 +1,45 @@
+"""Texts that come too late: they are kept before anything else is said."""
+
+from __future__ import annotations
+
+import time
+
+from django.http import HttpResponse
+from django.shortcuts import render
+
+from ..errors import UnknownStay
+from ..forms import EditForm
+from ..models import Document, Draft
+from ..operations import drafts
+from ..permissions import may_trash
+from .requests import PersonRequest
+
+
+def rescue(request: PersonRequest, document: Document, form: EditForm) -> Draft | None:
+    """Keep a late text as its writer's draft; None when it is of no stay here."""
+    data = form.cleaned_data
+    kept = {name: data[name] for name in ("title", "text", "fence", "version")}
+    sequence = data["sequence"] or int(time.time() * 1000)
+    try:
+        return drafts.keep(document.pk, request.user.pk, **kept, sequence=sequence)[0]
+    except UnknownStay:
+        return None
+
+
+def trashed(request: PersonRequest, document: Document) -> HttpResponse:
+    """A save of a document that somebody has moved to the trash: 409, with the text
+    kept and still to be seen; 422 when it cannot be kept."""
+    form = EditForm(request.POST)
+    draft = rescue(request, document, form) if form.is_valid() else None
+    if draft is None and not form.errors:
+        form.add_error(None, str(UnknownStay()))
+    context = {
+        "document": document,
+        "form": form,
+        "draft": draft,
+        "sequence": request.POST.get("sequence", ""),
+        "yours": {"title": request.POST.get("title", ""), "text": request.POST.get("text", "")},
+        "may_trash": may_trash(request.user, document),
+    }
+    template = "partials/save_state.html" if request.htmx else "documents/trashed.html"
+    return render(request, template, context, status=409 if draft else 422)
