@@ -9,13 +9,13 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from .. import queries
-from ..errors import PenTaken, StaleSave
+from ..errors import PenTaken, StaleSave, TooLong
 from ..live.topics import changed
 from ..merging import Overlap, joined, merge
 from ..models import Activity, Document, Revision
 from ..models.document import EXCERPT_CHARACTERS
 from ..subjects import DOCUMENTS, content, pen
-from ..text import excerpt, normalise, words_changed
+from ..text import check_size, excerpt, normalise, words_changed
 from . import activity, drafts, editing, revisions
 
 
@@ -126,7 +126,8 @@ def publish(
         The new version, and the save it was merged with, if there was one.
 
     Raises:
-        StaleSave: the fence has moved on, or the version was never there.
+        StaleSave: the fence has moved on, or the version was never there, or the
+            two texts together are longer than a document may be.
         Overlap: both changed the same passages; nothing was written.
     """
     try:
@@ -141,9 +142,13 @@ def publish(
     passages = merge(queries.text_of(base), normalise(new.text), present.text)
     if any(passage.overlaps for passage in passages):
         raise Overlap(passages, present.version)
+    try:
+        text = check_size(joined(passages))
+    except TooLong as error:
+        raise StaleSave from error
     merged = Content(
         title=present.title if new.title == base.title else new.title,
-        text=joined(passages),
+        text=text,
         cover=present.cover if new.cover == base.cover else new.cover,
     )
     saved = save(pk, person_id, merged, fence=fence, version=present.version, sequence=sequence)
