@@ -24,10 +24,15 @@ class Cable:
         self._ends: set[socket.socket] = set()
         self._passes = threading.Event()
         self._passes.set()
+        self._swallows = False
+        self._left: dict[str, int] = {}
+        self._counting = threading.Lock()
 
     def plug(self) -> None:
         """Connections pass from now on."""
         self._passes.set()
+        self._swallows = False
+        self._left.clear()
         listener = socket.create_server((LOCALHOST, self._port))
         self._listener = listener
         threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
@@ -46,6 +51,15 @@ class Cable:
         """Nothing passes, and neither side is told: the cable hangs loose."""
         self._passes.clear()
 
+    def swallow(self) -> None:
+        """What is asked still passes, but no answer comes back."""
+        self._swallows = True
+
+    def cut_after(self, way: str, count: int) -> None:
+        """Let so many more bytes pass ``up`` (or ``down``), and then pull the cable:
+        in the middle of whatever it is."""
+        self._left[way] = count
+
     def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
@@ -54,17 +68,31 @@ class Cable:
             except OSError:  # pulled
                 return
             self._ends |= {near, far}
-            for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+            for way in ((near, far, "up"), (far, near, "down")):
+                threading.Thread(target=self._pump, args=way, daemon=True).start()
 
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, way: str) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
                 self._passes.wait()
-                sink.sendall(data)
+                if way == "down" and self._swallows:
+                    continue
+                allowed = self._allowed(way, len(data))
+                sink.sendall(data[:allowed])
+                if allowed < len(data):
+                    self.pull()
         close(source)
         close(sink)
         self._ends -= {source, sink}
+
+    def _allowed(self, way: str, count: int) -> int:
+        """How many of these bytes may pass before the cut."""
+        with self._counting:
+            if way not in self._left:
+                return count
+            allowed = min(count, self._left[way])
+            self._left[way] -= allowed
+            return allowed
 
 
 def close(end: socket.socket) -> None:
