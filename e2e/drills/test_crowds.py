@@ -86,7 +86,8 @@ def test_sigterm_while_fifty_people_edit(stack: Stack, person: PersonMaker) -> N
     """Fifty by request and socket, and two of the cast in Chromium.
 
     Pass: what the server has confirmed is in the database while it is down, and
-    when it is back; nobody was refused anything, nobody has lost the pen.
+    when it is back; the server ends by itself; nobody was refused anything, nobody
+    has lost the pen.
     """
     leela, fry = person("leela"), person("fry")
     for one in (leela, fry):
@@ -99,7 +100,10 @@ def test_sigterm_while_fifty_people_edit(stack: Stack, person: PersonMaker) -> N
         writers = threading.Thread(target=all_at_once, args=(people, typing.types))
         writers.start()
         assert typing.enough.wait(LIMIT)
-        stack.service("serve-0").stop()
+        server = stack.service("serve-0")
+        server.stop()
+        assert server.process
+        assert server.process.returncode == 0, "it had to be ended by force"
         is_there(stack, people)
         stack.revive()
         typing.is_back.set()
