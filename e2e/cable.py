@@ -26,26 +26,28 @@ class Cable:
         self._passes.set()
         self._swallows = False
         self._left: dict[str, int] = {}
-        self._counting = threading.Lock()
+        self._lock = threading.RLock()
 
     def plug(self) -> None:
         """Connections pass from now on."""
-        self._passes.set()
-        self._swallows = False
-        self._left.clear()
-        listener = socket.create_server((LOCALHOST, self._port))
-        self._listener = listener
+        with self._lock:
+            self._passes.set()
+            self._swallows = False
+            self._left.clear()
+            listener = socket.create_server((LOCALHOST, self._port))
+            self._listener = listener
         threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
 
     def pull(self) -> None:
         """All connections break, and none can be made."""
-        if self._listener is not None:
-            close(self._listener)
-            self._listener = None
-        self._passes.set()
-        for end in list(self._ends):
-            close(end)
-        self._ends.clear()
+        with self._lock:
+            if self._listener is not None:
+                close(self._listener)
+                self._listener = None
+            self._passes.set()
+            for end in list(self._ends):
+                close(end)
+            self._ends.clear()
 
     def freeze(self) -> None:
         """Nothing passes, and neither side is told: the cable hangs loose."""
@@ -67,11 +69,18 @@ class Cable:
                 far = socket.create_connection((LOCALHOST, self._to))
             except OSError:  # pulled
                 return
-            self._ends |= {near, far}
+            with self._lock:
+                if self._listener is not listener:  # pulled meanwhile
+                    close(near)
+                    close(far)
+                    return
+                self._ends |= {near, far}
             for way in ((near, far, "up"), (far, near, "down")):
-                threading.Thread(target=self._pump, args=way, daemon=True).start()
+                threading.Thread(target=self._pump, args=(*way, listener), daemon=True).start()
 
-    def _pump(self, source: socket.socket, sink: socket.socket, way: str) -> None:
+    def _pump(
+        self, source: socket.socket, sink: socket.socket, way: str, listener: socket.socket
+    ) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
                 self._passes.wait()
@@ -80,19 +89,25 @@ class Cable:
                 allowed = self._allowed(way, len(data))
                 sink.sendall(data[:allowed])
                 if allowed < len(data):
-                    self.pull()
+                    self._cut(listener)
         close(source)
         close(sink)
         self._ends -= {source, sink}
 
     def _allowed(self, way: str, count: int) -> int:
         """How many of these bytes may pass before the cut."""
-        with self._counting:
+        with self._lock:
             if way not in self._left:
                 return count
             allowed = min(count, self._left[way])
             self._left[way] -= allowed
             return allowed
+
+    def _cut(self, listener: socket.socket) -> None:
+        """Pull the cable, unless it has been plugged anew since."""
+        with self._lock:
+            if self._listener is listener:
+                self.pull()
 
 
 def close(end: socket.socket) -> None:

@@ -19,9 +19,7 @@ pytestmark = pytest.mark.complaints
 #: A page may take this long to come back (milliseconds).
 BACK = 15_000
 #: What a careless way of keeping a text would change.
-BYTES = (
-    "  leading\ttab, trailing  \n\n\u00a0 e\u0301 \U0001f680 <b>&amp;</b> \u2028 \u200d \\n %s\n\n"
-)
+BYTES = "  a\ttab, spaces  \n\n\u00a0 e\u0301 \U0001f680 <b>&amp;</b> \u2028 \u200d \\n %s\n\n"
 OVER = "UPDATE collab_document SET expires_at = '2000-01-01 00:00:00+00:00' WHERE id = %s"
 
 
@@ -51,15 +49,15 @@ def test_a_save_from_a_server_that_hung(
     fry.types(BYTES)
     fry.sees_saved("Draft saved")
     leela.opens(document)
-    with fry.page.expect_response(f"**/documents/{document}/edit/", timeout=BACK) as answer:
-        with stopped(stack, 1):
-            with fry.page.expect_request(f"**/documents/{document}/edit/"):
-                fry.button("Save").click()
-            stack.sql(OVER, document)
-            leela.sees_pen("free")
-            leela.edits(document)
-            leela.types("Leela's text.")
-            leela.saves()
+    address = f"**/documents/{document}/edit/"
+    with fry.page.expect_response(address, timeout=BACK) as answer, stopped(stack, 1):
+        with fry.page.expect_request(address):
+            fry.button("Save").click()
+        stack.sql(OVER, document)
+        leela.sees_pen("free")
+        leela.edits(document)
+        leela.types("Leela's text.")
+        leela.saves()
     assert answer.value.status == 409
     expect(fry.page.get_by_role("heading", name="Two texts")).to_be_visible()
     assert fry.text_field.input_value() == BYTES
