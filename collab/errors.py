@@ -29,6 +29,20 @@ class UnknownStay(CollabError):
         )
 
 
+class TooLong(CollabError):
+    """A text is larger than a document may be."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__()
+        self.size, self.limit = size, limit
+
+    def __str__(self) -> str:
+        return _(
+            "This text has %(size)d KB; a document holds up to %(limit)d KB. "
+            "Nothing is lost: split it into two documents and save again."
+        ) % {"size": self.size // 1000, "limit": self.limit // 1000}
+
+
 class PenTaken(CollabError):
     """Something needs the pen while somebody else has it."""
 

@@ -9,12 +9,12 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from . import covers
-from .errors import BadImage
+from .errors import BadImage, TooLong
 from .models import Document, Draft, Person
 from .operations.documents import Content
 from .queries import VERSIONS
-from .text import normalise
-from .timings import REVISION_NAME_CHARACTERS, TEXT_BYTES, TITLE_CHARACTERS
+from .text import check_size, normalise
+from .timings import REVISION_NAME_CHARACTERS, TITLE_CHARACTERS
 
 
 class DocumentForm(forms.Form):
@@ -35,17 +35,10 @@ class DocumentForm(forms.Form):
     remove_cover = forms.BooleanField(label=_("Remove the cover"), required=False)
 
     def clean_text(self) -> str:
-        text = normalise(self.cleaned_data["text"])
-        size = len(text.encode())
-        if size > TEXT_BYTES:
-            raise ValidationError(
-                _(
-                    "This text has %(size)d KB; a document holds up to %(limit)d KB. "
-                    "Nothing is lost: split it into two documents and save again."
-                ),
-                params={"size": size // 1000, "limit": TEXT_BYTES // 1000},
-            )
-        return text
+        try:
+            return check_size(normalise(self.cleaned_data["text"]))
+        except TooLong as error:
+            raise ValidationError(str(error)) from error
 
     def content(self, cover: str = "") -> Content | None:
         """The checked content, with a new cover stored; None when it is refused.

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from merge3 import Merge3
 
 from .aligning import Block, blocks
-from .errors import CollabError
+from .errors import CollabError, TooLong
 
 
 class _Alignment:
@@ -57,6 +57,17 @@ class MissingChoice(Overlap):
 
     def __str__(self) -> str:
         return _("Choose for every passage. Nothing you wrote is lost.")
+
+
+class LongResult(MissingChoice):
+    """What was chosen makes a text that no document holds."""
+
+    def __init__(self, passages: Sequence[Passage], version: int, error: TooLong) -> None:
+        super().__init__(passages, version)
+        self.error = error
+
+    def __str__(self) -> str:
+        return str(self.error)
 
 
 def merge(base: str, yours: str, theirs: str) -> list[Passage]:

@@ -22,6 +22,9 @@ from django.utils.text import slugify
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from .errors import TooLong
+from .timings import TEXT_BYTES
+
 TAGS = {
     *("h1", "h2", "h3", "h4", "h5", "h6", "p", "br", "hr", "blockquote", "pre", "code"),
     *("ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td"),
@@ -74,6 +77,18 @@ def normalise(text: str) -> str:
     bytes and lone surrogates, which PostgreSQL cannot store, become U+FFFD."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "\ufffd")
     return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+
+
+def check_size(text: str) -> str:
+    """The text itself, if a document may be that long.
+
+    Raises:
+        TooLong: it may not.
+    """
+    size = len(text.encode())
+    if size > TEXT_BYTES:
+        raise TooLong(size, TEXT_BYTES)
+    return text
 
 
 def rendered(text: str, *, is_passing: bool = False) -> Rendered:

@@ -46,6 +46,8 @@ class HardenedServer(Server):  # type: ignore[misc]
     ) -> None:
         check()
         self.on_listening = on_listening
+        self.ports: list[Any] = []
+        self.is_draining = False
         super().__init__(
             application,
             endpoints=endpoints,
@@ -63,6 +65,7 @@ class HardenedServer(Server):  # type: ignore[misc]
 
     def listen_success(self, port: Any) -> None:
         super().listen_success(port)
+        self.ports.append(port)
         self.on_listening()
 
     def listen_error(self, failure: Any) -> None:
@@ -70,16 +73,25 @@ class HardenedServer(Server):  # type: ignore[misc]
         super().listen_error(failure)
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
+        if self.is_draining and scope["type"] == "http":
+            # On a connection that was open already. Unanswered, it is asked again.
+            protocol.transport.loseConnection()
+            return None
         if scope["type"] == "websocket":
             scope.setdefault("extensions", {})[EXTENSION] = partial(DaphneWire, protocol)
         return super().create_application(protocol, scope)
 
     def kill_all_applications(self) -> Any:
         """Before the reactor stops: close every socket as "restarting", let the
-        applications end, leave presence in good order."""
+        applications end, leave presence in good order. Nothing new is begun: a
+        request that is under way when the reactor stops leaves a thread waiting for
+        the event loop, and the process with it, for ever."""
         return defer.Deferred.fromFuture(asyncio.ensure_future(self._drain()))
 
     async def _drain(self) -> None:
+        self.is_draining = True
+        for port in self.ports:
+            port.stopListening()
         sockets = [p for p in self.connections if isinstance(p, WebSocketProtocol)]
         for protocol in sockets:
             if protocol.state == protocol.STATE_OPEN:

@@ -10,13 +10,13 @@ from django.db.models.functions import Now
 
 from .. import queries
 from ..differences import words_changed
-from ..errors import PenTaken, StaleSave
+from ..errors import PenTaken, StaleSave, TooLong
 from ..live.topics import changed
 from ..merging import Overlap, joined, merge
 from ..models import Activity, Document, Revision
 from ..models.document import EXCERPT_CHARACTERS
 from ..subjects import DOCUMENTS, content, pen
-from ..text import excerpt, normalise
+from ..text import check_size, excerpt, normalise
 from . import activity, drafts, editing, revisions
 
 
@@ -129,7 +129,8 @@ def publish(
         The new version, and the save it was merged with, if there was one.
 
     Raises:
-        StaleSave: the fence has moved on, or the version was never there.
+        StaleSave: the fence has moved on, or the version was never there, or the
+            two texts together are longer than a document may be.
         Overlap: both changed the same passages; nothing was written.
     """
     try:
@@ -144,9 +145,13 @@ def publish(
     passages = merge(queries.text_of(base), normalise(new.text), present.text)
     if any(passage.overlaps for passage in passages):
         raise Overlap(passages, present.version)
+    try:
+        text = check_size(joined(passages))
+    except TooLong as error:
+        raise StaleSave from error
     merged = Content(
         title=present.title if new.title == base.title else new.title,
-        text=joined(passages),
+        text=text,
         cover=present.cover if new.cover == base.cover else new.cover,
     )
     saved = save(pk, person_id, merged, fence=fence, version=present.version, sequence=sequence)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client
 from hypothesis import given
@@ -9,9 +11,10 @@ from hypothesis import strategies as st
 
 from collab import queries
 from collab.merging import joined, merge
-from collab.models import Document, Person
+from collab.models import Document, Person, Revision
 from collab.operations import documents, editing
 from collab.operations.documents import Content
+from collab.tests.test_views import picture
 
 BASE = "one\ntwo\nthree\nfour\nfive"
 TEXTS = st.lists(st.sampled_from(["a", "b", "", "c d", "\u2028x"]), max_size=8).map("\n".join)
@@ -157,6 +160,64 @@ def test_a_third_save_opens_it_again(
     assert "Passage 1 of 1" in page
     assert "VI" in page
     assert text_of(moved).endswith("VI")
+
+
+def test_a_third_save_takes_no_title_back(
+    moved: Document, as_fry: Client, leela: Person, fry: Person
+) -> None:
+    """The page that opens again has what the choices made, and so has the draft."""
+    Document.objects.filter(pk=moved.pk).update(title="Leela's plan")
+    Revision.objects.filter(document=moved, version=2).update(title="Leela's plan")
+    page = save(as_fry, moved, BASE.replace("five", "5"))
+    assert 'name="sequence" value="8"' in page, "what comes of it is newer than what was typed"
+    Document.objects.filter(pk=moved.pk).update(holder=leela.pk)
+    content = Content("Leela's plan", BASE.replace("five", "VI"))
+    documents.save(moved.pk, leela.pk, content, fence=moved.fence, version=2)
+    Document.objects.filter(pk=moved.pk).update(holder=fry.pk)
+    chosen = {"seen": "2", "choice-1": "free", "free-1": "5, or FIVE", "sequence": "8"}
+    page = save(as_fry, moved, BASE.replace("five", "5"), **chosen)
+    result = BASE.replace("five", "5, or FIVE")
+    assert 'name="title" value="Leela&#x27;s plan"' in page
+    assert f'name="text" value="{result}"' in page
+    draft = queries.unsaved(moved.pk, fry.pk).get()
+    assert (draft.text, draft.base_version) == (result, 2)
+
+
+def test_a_picture_survives_the_choices(moved: Document, as_fry: Client) -> None:
+    """One that came with the save, and the wish to have none."""
+    stay = {"title": "Plan", "fence": str(moved.fence), "version": "1"}
+    form = {**stay, "text": BASE.replace("five", "5"), "cover": picture(30, 20)}
+    page = as_fry.post(f"/documents/{moved.pk}/edit/", form).content.decode()
+    kept = re.search(r'name="kept_cover" value="([^"]+)"', page)
+    assert kept
+    chosen = {"seen": "2", "choice-1": "yours"}
+    save(as_fry, moved, BASE.replace("five", "5"), kept_cover=kept[1], **chosen)
+    moved.refresh_from_db()
+    assert moved.cover == kept[1]
+    page = save(as_fry, moved, BASE.replace("five", "V"), remove_cover="on")
+    assert 'name="remove_cover" value="on"' in page
+
+
+def test_a_forgotten_passage_keeps_the_other_choices(moved: Document, as_fry: Client) -> None:
+    """And what was written of one's own."""
+    text = BASE.replace("five", "5")
+    page = save(as_fry, moved, text, **{"seen": "2", "free-1": "My own words"})
+    assert "My own words</textarea>" in page
+    page = save(as_fry, moved, text, **{"seen": "2", "choice-1": "free", "free-1": "x" * 200_001})
+    assert "holds up to 200 KB" in page
+    assert 'value="free" checked' in page
+    assert "x" * 200_001 in page
+    assert text_of(moved).endswith("FIVE")
+
+
+def test_two_texts_that_are_too_long_together(moved: Document, as_fry: Client) -> None:
+    """Each fits, the merge does not: both are shown, nothing is cut."""
+    added = "one\n" + "x" * 199_000
+    Document.objects.filter(pk=moved.pk).update(text=BASE + "\n" + "y" * 100_000)
+    page = save(as_fry, moved, BASE.replace("one", added))
+    assert "Two texts" in page
+    assert "x" * 199_000 in page
+    assert "y" * 100_000 in page
 
 
 def test_a_title_changed_by_one_is_kept(moved: Document, as_fry: Client) -> None:

@@ -16,15 +16,15 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from .. import queries
-from ..errors import StaleSave
+from ..errors import StaleSave, TooLong
 from ..forms import DraftForm, EditForm
-from ..merging import MissingChoice, Overlap, joined, merge
+from ..merging import LongResult, MissingChoice, Overlap, joined, merge
 from ..models import Document, Draft, Revision
 from ..operations import documents, drafts, editing
 from ..operations.documents import Content
 from ..permissions import editable_document, followable_document, may_seize, may_trash
 from ..subjects import EDITING, READING, subject_of
-from ..text import normalise
+from ..text import check_size, normalise
 from ..timings import REASON_CHARACTERS
 from . import late
 from .requests import PersonRequest, method_of
@@ -239,13 +239,13 @@ def _not_saved(
 ) -> HttpResponse:
     """What was typed is kept first; then a page to bring the two together."""
     if isinstance(error, MissingChoice):
-        data = form.cleaned_data
-        return _overlap(request, document, form, error, text=data["text"], base=data["version"])
+        return _overlap(request, document, form, error, content, version)
     if Document.objects.trashed().filter(pk=document.pk).exists():  # at this very moment
         return late.trashed(request, followable_document(request.user, document.pk))
-    draft = late.rescue(request, document, form)
+    result = {"title": content.title, "text": content.text, "version": version}
+    draft = late.rescue(request, document, form, **result)
     if isinstance(error, Overlap):
-        return _overlap(request, document, form, error, text=content.text, base=version)
+        return _overlap(request, document, form, error, content, version)
     new_cover = content.cover if content.cover != document.cover else ""
     return _conflict(request, document, form, message=str(error), cover=new_cover, rescued=draft)
 
@@ -266,19 +266,24 @@ def _chosen(
     passages = merge(queries.text_of(before), content.text, queries.text_of(other))
     texts: list[str] = []
     for number_, passage in enumerate((p for p in passages if p.overlaps), 1):
-        sides = {
-            "yours": passage.your_text,
-            "theirs": passage.their_text,
-            "free": normalise(request.POST.get(f"free-{number_}", "")),
-        }
-        choice = request.POST.get(f"choice-{number_}", "")
+        choice, free = _choice(request, number_)
+        sides = {"yours": passage.your_text, "theirs": passage.their_text, "free": free}
         if choice not in sides:
             raise MissingChoice(passages, seen)
         texts.append(sides[choice])
-    text = joined(passages, texts)
+    try:
+        text = check_size(joined(passages, texts))
+    except TooLong as error:
+        raise LongResult(passages, seen, error) from error
     title = other.title if content.title == before.title else content.title
     cover = other.cover if content.cover == before.cover else content.cover
     return Content(title, text, cover), seen
+
+
+def _choice(request: PersonRequest, number: int) -> tuple[str, str]:
+    """What somebody chose for a passage, and the text of their own beside it."""
+    choice = request.POST.get(f"choice-{number}", "")
+    return choice, normalise(request.POST.get(f"free-{number}", ""))
 
 
 def _overlap(
@@ -286,24 +291,33 @@ def _overlap(
     document: Document,
     form: EditForm,
     overlap: Overlap,
-    *,
-    text: str,
+    content: Content,
     base: int,
 ) -> HttpResponse:
     """The passages that both have changed, to choose one by one."""
-    data = form.cleaned_data
+    data, again = form.cleaned_data, isinstance(overlap, MissingChoice)
+    passages = [passage for passage in overlap.passages if passage.overlaps]
     context = {
         "document": document,
         "message": str(overlap),
-        "passages": [passage for passage in overlap.passages if passage.overlaps],
+        # What was chosen and written before stays, as long as the passages do.
+        "passages": [
+            (passage, *(_choice(request, number) if again else ("", "")))
+            for number, passage in enumerate(passages, 1)
+        ],
         "other": queries.revision(document.pk, overlap.version),
-        "yours": {**data, "text": text},
+        "yours": content,
+        "kept_cover": content.cover if content.cover != document.cover else "",
+        "remove_cover": document.cover and not content.cover,
+        "fence": data["fence"],
+        # What comes of the choices is newer than what they are about.
+        "sequence": data["sequence"] and data["sequence"] + 1,
         "base": base,
         "subject": subject_of(document.pk),
         "mode": EDITING,
         "claim": data["fence"],
     }
-    status = 422 if isinstance(overlap, MissingChoice) else 409
+    status = 422 if again else 409
     response = render(request, "documents/overlap.html", context, status=status)
     response["HX-Retarget"], response["HX-Reswap"] = "body", "innerHTML"
     return response

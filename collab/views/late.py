@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -15,10 +16,13 @@ from ..permissions import may_trash
 from .requests import PersonRequest
 
 
-def rescue(request: PersonRequest, document: Document, form: EditForm) -> Draft | None:
-    """Keep a late text as its writer's draft; None when it is of no stay here."""
+def rescue(
+    request: PersonRequest, document: Document, form: EditForm, **result: Any
+) -> Draft | None:
+    """Keep a late text (or what came of it: ``result``) as its writer's draft; None
+    when it is of no stay here."""
     data = form.cleaned_data
-    kept = {name: data[name] for name in ("title", "text", "fence", "version")}
+    kept = {name: data[name] for name in ("title", "text", "fence", "version")} | result
     sequence = data["sequence"] or int(time.time() * 1000)
     try:
         return drafts.keep(document.pk, request.user.pk, **kept, sequence=sequence)[0]

@@ -29,7 +29,7 @@
   });
   document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
     if (ctx.target?.id !== "save-state") return;
-    const status = ctx.response?.status ?? 0;
+    const status = ctx.text === undefined ? 0 : ctx.response.status; // 0: none, or cut short
     if (!status || status >= 500 || [401, 403, 404].includes(status)) {
       show(closed ? "offline" : "unsaved");
       setTimeout(() => form.dispatchEvent(new Event("retry")), 2000);
