@@ -81,6 +81,11 @@ integration: .venv/.dev ## The same tests on real PostgreSQL and Redis
 e2e: .venv/.tools ## People in real Chromium, on both set-ups, and both deployments
 	$(TEST_ENV) $(BIN)/pytest e2e -n 2
 
+.PHONY: drill
+drill: .venv/.tools ## The faults that editing must survive, at full length (half an hour)
+	DRILL=1 $(TEST_ENV) $(BIN)/pytest collab/tests/test_bad_input.py -p no:playwright -n 2
+	DRILL=1 $(TEST_ENV) $(BIN)/pytest e2e/drills -n 2
+
 .PHONY: bench
 bench: .venv/.dev ## Measure, beside the conventional way and the physical limit
 	$(BIN)/python -m bench
