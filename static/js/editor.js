@@ -1,7 +1,6 @@
 // What only the browser can do for an editor: keep the text until the server has
 // it, say so, and stop the typing before somebody else may write.
 (() => {
-  const root = document.documentElement;
   const kept = document.querySelector("#kept");
   const form = document.querySelector("#editor");
   const NAMES = ["fence", "version", "sequence", "title", "text"];
@@ -18,8 +17,7 @@
   const { sequence, title, text } = form.elements;
   const state = () => document.querySelector("#save-state");
   const show = (waiting) => Object.assign(state().dataset, { state: waiting, waiting });
-  let unanswered = 0;
-  let closed = 0;
+  let [unanswered, closed] = [0, 0];
   form.addEventListener("input", () => {
     sequence.value = Math.max(Date.now(), Number(sequence.value) + 1);
     const now = NAMES.map((name) => [name, form.elements[name].value]);
@@ -27,9 +25,14 @@
     unanswered ||= Date.now();
     show(closed ? "offline" : "saving");
   });
+  // An answer that the network cut short may arrive as an empty one: it is none,
+  // and must not take the place of what the form needs.
+  const isNone = ({ text, hx }) => !text && !hx?.redirect;
+  document.addEventListener("htmx:after:request", (event) =>
+    event.detail.ctx.target?.id === "save-state" && isNone(event.detail.ctx) && event.preventDefault());
   document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
     if (ctx.target?.id !== "save-state") return;
-    const status = ctx.text === undefined ? 0 : ctx.response.status; // 0: none, or cut short
+    const status = isNone(ctx) ? 0 : ctx.response.status;
     if (!status || status >= 500 || [401, 403, 404].includes(status)) {
       show(closed ? "offline" : "unsaved");
       setTimeout(() => form.dispatchEvent(new Event("retry")), 2000);
