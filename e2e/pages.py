@@ -49,7 +49,6 @@ def paths(document: int) -> list[str]:
         "/trash/",
         "/documents/new/",
         f"/documents/{document}/",
-        f"/documents/{document}/watch/",
         f"/documents/{document}/history/",
         f"/documents/{document}/history/1/",
         f"/documents/{document}/edit/",
@@ -100,16 +99,6 @@ def visited(leela: Person, fry: Person, written: Written) -> Iterator[str]:
     leela.button("Save").click()
     expect(leela.test_id("passage")).to_be_visible()
     yield "overlapping changes"
-    for path in ("", "?show=named", "2/?view=sides", "1/2/", "1/2/?view=sides"):
-        leela.page.goto(f"{leela.url}/documents/{both}/history/{path}")
-        yield f"a history with two versions, {path or 'the list'}"
-    leela.page.goto(f"{leela.url}/documents/{both}/history/1/")
-    name = leela.page.get_by_label("Name of this version")
-    name.evaluate("field => field.removeAttribute('maxlength')")
-    name.fill("long " * 21)
-    leela.button("Save the name").click()
-    expect(leela.page.get_by_text("at most 100 characters")).to_be_visible()
-    yield "a refused name"
     asked = written("Asked", RICH)
     leela.edits(asked)
     fry.opens(asked)
@@ -124,17 +113,17 @@ def visited(leela: Person, fry: Person, written: Written) -> Iterator[str]:
     leela.button("Done").click()
     expect(leela.page.get_by_role("heading", name="You may not do that")).to_be_visible()
     yield "a stale form"
-    yield from trashed(leela, fry, written)
     leela.opens_dashboard()
     fry.finishes()
     fry.edits(document)
     # Which toast it is, other tests say; this page is about how one looks.
     expect(leela.toasts.first).to_be_visible()
     yield "a toast"
+    yield from life(leela, fry, written)
 
 
-def trashed(leela: Person, fry: Person, written: Written) -> Iterator[str]:
-    """Everything that has to do with the trash."""
+def life(leela: Person, fry: Person, written: Written) -> Iterator[str]:
+    """Templates, and everything that has to do with the trash."""
     hers, his = written("Thrown away by Leela", RICH, by="leela"), written("By Fry", RICH, by="fry")
     leela.opens(hers)
     leela.button("More").click()
