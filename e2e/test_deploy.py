@@ -34,7 +34,14 @@ def nginx(postgres: Postgres, redis_url: str) -> Iterator[Stack]:
             origin_ports=[port],
         )
         stack.prepare()
-        gunicorn = [str(PYTHON_BIN / "gunicorn"), "project.wsgi", "--threads", "4", "--keep-alive", "75"]
+        gunicorn = [
+            str(PYTHON_BIN / "gunicorn"),
+            "project.wsgi",
+            "--threads",
+            "4",
+            "--keep-alive",
+            "75",
+        ]
         serve = [sys.executable, str(ROOT / "manage.py"), "serve", "--proxy-headers"]
         try:
             stack.run("web", [*gunicorn, "--bind", f"127.0.0.1:{web}"], web)
