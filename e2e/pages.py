@@ -49,6 +49,7 @@ def paths(document: int) -> list[str]:
         "/trash/",
         "/documents/new/",
         f"/documents/{document}/",
+        f"/documents/{document}/watch/",
         f"/documents/{document}/history/",
         f"/documents/{document}/history/1/",
         f"/documents/{document}/edit/",
@@ -99,6 +100,16 @@ def visited(leela: Person, fry: Person, written: Written) -> Iterator[str]:
     leela.button("Save").click()
     expect(leela.test_id("passage")).to_be_visible()
     yield "overlapping changes"
+    for path in ("", "?show=named", "2/?view=sides", "1/2/", "1/2/?view=sides"):
+        leela.page.goto(f"{leela.url}/documents/{both}/history/{path}")
+        yield f"a history with two versions, {path or 'the list'}"
+    leela.page.goto(f"{leela.url}/documents/{both}/history/1/")
+    name = leela.page.get_by_label("Name of this version")
+    name.evaluate("field => field.removeAttribute('maxlength')")
+    name.fill("long " * 21)
+    leela.button("Save the name").click()
+    expect(leela.page.get_by_text("at most 100 characters")).to_be_visible()
+    yield "a refused name"
     asked = written("Asked", RICH)
     leela.edits(asked)
     fry.opens(asked)
