@@ -535,6 +535,8 @@ async def test_an_open_page_says_so_and_comes_back(
     """Head: by whom. Text, outline, badge and people: empty. The socket stays, because
     the document may come back, and then everything is there again."""
     async with visit(fry, f"/documents/{document.pk}/") as page:
+        people = f"document_people-{document.pk}"
+        await page.until(lambda: "You · reading" in page.regions[people])
         await page.until_current("toasts")
         before = {name: html for name, html in page.regions.items() if name != "toasts"}
         head, text = f"document_head-{document.pk}", f"document_text-{document.pk}"
