@@ -112,20 +112,20 @@ def documents_by_id(ids: Iterable[int]) -> Mapping[int, Document]:
     """Documents with their people, by id; missing ones are left out."""
     present = Document.objects.present()
     documents = present.select_related("author", "changed_by", "holder", "asked_by")
-    return {document.pk: document for document in documents.filter(pk__in=list(ids))}
+    return documents.in_bulk(list(ids))
 
 
 def summaries(ids: Iterable[int]) -> Mapping[int, Document]:
     """Like :func:`documents_by_id`, without the texts: for lists."""
     documents = Document.objects.present().select_related("changed_by").defer("text")
-    return {document.pk: document for document in documents.filter(pk__in=list(ids))}
+    return documents.in_bulk(list(ids))
 
 
 def with_trash(ids: Iterable[int]) -> Mapping[int, Document]:
     """Like :func:`summaries`, with those in the trash, and who put them there: for
     pages that were open when that happened."""
     documents = Document.objects.select_related("changed_by", "trashed_by").defer("text")
-    return {document.pk: document for document in documents.filter(pk__in=list(ids))}
+    return documents.in_bulk(list(ids))
 
 
 def in_trash(documents: DocumentQuerySet) -> DocumentQuerySet:
