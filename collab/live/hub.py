@@ -388,12 +388,13 @@ class Hub:
         else:
             receivers = showing
         identifier = regions.region_id(watch.region.name, watch.key)
-        news = replaced(identifier, shared)
-        update = step.fragment if step and step.since == before else news
-        if not own and not watch.marks:  # the same news for everybody
-            outbox.put(update, receivers)
+        if not receivers:
             return
-        fragments = {r.etag: replaced(identifier, r) for r in own.values()}
+        update = step.fragment if step and step.since == before else ""
+        if not own and not watch.marks:  # the same news for everybody
+            outbox.put(update or replaced(identifier, shared), receivers)
+            return
+        fragments = {r.etag: replaced(identifier, r) for r in (shared, *own.values())}
         stale = 0
         for socket in receivers:
             rendering = own.get(socket.page.user_id, shared)
@@ -402,8 +403,8 @@ class Hub:
                 watch.marks[socket] = rendering.etag
             if has != rendering.etag:
                 stale += socket in watch.newcomers
-                whole = news if rendering is shared else fragments[rendering.etag]
-                outbox.put(update if rendering is shared and has == before else whole, [socket])
+                fragment = update if rendering is shared and has == before else ""
+                outbox.put(fragment or fragments[rendering.etag], [socket])
         watch.newcomers -= receivers
         meter.count("stale", stale)
 
