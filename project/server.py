@@ -1,5 +1,5 @@
 """Daphne, hardened: the settings it needs, a way for the hub to write frames
-itself, and an orderly end.
+itself, patience with slow readers of long answers, and an orderly end.
 
 This module is the only one that relies on Daphne's inner life; ``check`` fails
 at start if that has changed.
@@ -15,6 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from daphne.http_protocol import WebRequest
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet import abstract, defer, tcp
@@ -81,6 +82,20 @@ class HardenedServer(Server):  # type: ignore[misc]
             scope.setdefault("extensions", {})[EXTENSION] = partial(DaphneWire, protocol)
         return super().create_application(protocol, scope)
 
+    async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
+        """Send a part of a response; a client that reads slowly is waited for. Daphne
+        takes whatever it is given, and would hold a long answer in memory."""
+        details = self.connections.get(protocol, {})
+        is_part, is_last = "body" in message, not message.get("more_body")
+        if is_part and not is_last and "tap" not in details:
+            details["tap"] = Tap()
+            protocol.registerProducer(details["tap"], streaming=True)
+        if is_part and is_last and details.pop("tap", None):
+            protocol.unregisterProducer()
+        await super().handle_reply(protocol, message)
+        if tap := details.get("tap"):
+            await tap.is_open.wait()
+
     def kill_all_applications(self) -> Any:
         """Before the reactor stops: close every socket as "restarting", let the
         applications end, leave presence in good order. Nothing new is begun: a
@@ -110,6 +125,23 @@ class HardenedServer(Server):  # type: ignore[misc]
         logger.info("stopped: %d sockets were told to come back", len(sockets))
 
 
+class Tap:
+    """Whether a client keeps up with what it is sent; Twisted turns it (IPushProducer)."""
+
+    def __init__(self) -> None:
+        self.is_open = asyncio.Event()
+        self.is_open.set()
+
+    def pauseProducing(self) -> None:  # noqa: N802
+        self.is_open.clear()
+
+    def resumeProducing(self) -> None:  # noqa: N802
+        self.is_open.set()
+
+    #: The client is gone: there is nothing to wait for.
+    stopProducing = resumeProducing  # noqa: N815
+
+
 CHANGED = "is not as expected; install the versions that requirements.txt pins."
 
 
@@ -122,6 +154,8 @@ def check() -> None:
     expected = [
         (Server, "create_application", ["self", "protocol", "scope"]),
         (Server, "kill_all_applications", ["self"]),
+        (Server, "handle_reply", ["self", "protocol", "message"]),
+        (WebRequest, "registerProducer", ["self", "producer", "streaming"]),
         (WebSocketProtocol, "sendCloseFrame", None),
         (WebSocketProtocol, "sendData", None),
     ]
