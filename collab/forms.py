@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django import forms
@@ -11,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from . import covers
 from .errors import BadImage, TooLong
 from .models import Document, Draft, Person
+from .models.draft import PAGE_CHARACTERS
 from .operations.documents import Content
 from .queries import VERSIONS
 from .text import check_size, normalise
@@ -69,6 +71,8 @@ class EditForm(DocumentForm):
     sequence = forms.IntegerField(
         min_value=0, max_value=2**53, required=False, widget=forms.HiddenInput
     )
+    #: Which page of the editor this is, in its own words.
+    page = forms.CharField(required=False, max_length=PAGE_CHARACTERS, widget=forms.HiddenInput)
     #: A cover that was uploaded with a save that came too late: it is not lost.
     kept_cover = forms.CharField(required=False, max_length=60, widget=forms.HiddenInput)
 
@@ -86,6 +90,7 @@ class EditForm(DocumentForm):
                 "version": draft.base_version if draft else document.version,
                 "sequence": draft.sequence if draft else 0,
                 "fence": fence,
+                "page": uuid.uuid4().hex,
             }
         )
 

@@ -30,6 +30,15 @@ def note_opened(pages: Sequence[Page], **kwargs: Any) -> None:
             activity.record_opened(document, page.user_id)
 
 
+@receiver(joined)
+def give_back_pens(pages: Sequence[Page], **kwargs: Any) -> None:
+    """An editor that was away (asleep, without a network) goes on where it was."""
+    for page in pages:
+        document = document_of(page.subject)
+        if document is not None and page.mode == EDITING and page.claim:
+            editing.regain(document, page.user_id, int(page.claim))
+
+
 @receiver(left)
 def note_read(pages: Sequence[Page], **kwargs: Any) -> None:
     """A page was live to its end: the person has seen all saves till then.

@@ -304,6 +304,18 @@ def newer_versions(document_id: int, after: int) -> int | None:
     return None if present is None else max(0, present - after)
 
 
+def begun_from(document_id: int, person_id: int, fence: int, page: str, version: int) -> int:
+    """The version that the text of an editor's page begins from.
+
+    That is the one which the page knows, unless the answer to its last save was
+    lost: then it is what became of that save.
+    """
+    stay = Draft.objects.filter(document=document_id, person=person_id, fence=fence)
+    saved = stay.filter(saved_by=page, saved_version__gt=version)
+    found = saved.values_list("saved_version", flat=True).first() if page else None
+    return found or version
+
+
 def revisions(document_id: int, *, named: bool = False) -> models.QuerySet[Revision]:
     """A document's versions, newest first, without their texts; perhaps only those
     with a name."""

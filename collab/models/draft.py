@@ -14,6 +14,9 @@ from django.utils.translation import gettext_lazy as _
 from ..timings import TITLE_CHARACTERS
 from .document import Document
 
+#: A page of the editor, as it names itself: 128 random bits in hexadecimal.
+PAGE_CHARACTERS = 32
+
 
 class Draft(models.Model):
     """The newest text of one stay at the editor."""
@@ -42,6 +45,11 @@ class Draft(models.Model):
         blank=True,
         related_name="+",
     )
+    #: The page that made this stay's last save, and the version that became of it.
+    saved_by = models.CharField(
+        max_length=PAGE_CHARACTERS, blank=True, db_default="", editable=False
+    )
+    saved_version = models.PositiveIntegerField(db_default=0, editable=False)
     #: Its text has been published. The row stays for a while and keeps the
     #: sequence, so that a request that was overtaken cannot bring it back.
     is_settled = models.BooleanField(default=False)

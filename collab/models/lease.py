@@ -98,6 +98,14 @@ class LeaseQuerySet(models.QuerySet["Any"]):
         own = Q(holder=person_id, fence=own_fence)
         return self._grant(self.filter(free | own, pk=pk), person_id)
 
+    def regain(self, pk: int, person_id: int, fence: int) -> bool:
+        """Take up the lease again under the fence it had, for a page that was away
+        while it ended, if nobody has taken it since."""
+        free = Q(holder__isnull=True) | Q(holder=person_id, expires_at__lt=Now())
+        rows = self.filter(free, pk=pk, fence=fence)
+        times = {"held_at": Now(), "active_at": Now(), "expires_at": _expiry()}
+        return bool(rows.update(holder=person_id, **times))
+
     def move(self, pk: int, person_id: int) -> bool:
         """Take one's own lease from wherever one holds it: another tab."""
         return self._grant(self.filter(pk=pk, holder=person_id), person_id)

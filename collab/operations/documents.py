@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q
@@ -59,6 +60,7 @@ def save(
     fence: int,
     version: int,
     sequence: int | None = None,
+    page: str = "",
 ) -> int:
     """Publish a new version, if nobody else has written since.
 
@@ -73,6 +75,7 @@ def save(
         fence: the fence under which the person has been editing.
         version: the version the person started from.
         sequence: of the editor's text, see :func:`.drafts.settle`.
+        page: of the editor that holds just this content, see there.
 
     Returns:
         The new version.
@@ -107,7 +110,7 @@ def save(
         words_added=words.added,
         words_removed=words.removed,
     )
-    drafts.settle(pk, person_id, fence, sequence)
+    drafts.settle(pk, person_id, fence, sequence, version=version + 1, page=page)
     changed(content(pk), pen(pk))
     if new.title != old_title:
         changed(DOCUMENTS)
@@ -122,6 +125,7 @@ def publish(
     fence: int,
     version: int,
     sequence: int | None = None,
+    page: str = "",
 ) -> tuple[int, Revision | None]:
     """Like :func:`save`; what somebody else has saved meanwhile is merged.
 
@@ -133,8 +137,9 @@ def publish(
             two texts together are longer than a document may be.
         Overlap: both changed the same passages; nothing was written.
     """
+    stay: dict[str, Any] = {"fence": fence, "sequence": sequence}
     try:
-        return save(pk, person_id, new, fence=fence, version=version, sequence=sequence), None
+        return save(pk, person_id, new, version=version, page=page, **stay), None
     except StaleSave:
         if not Document.objects.held_under(pk, person_id, fence).exists():
             raise
@@ -154,8 +159,7 @@ def publish(
         text=text,
         cover=present.cover if new.cover == base.cover else new.cover,
     )
-    saved = save(pk, person_id, merged, fence=fence, version=present.version, sequence=sequence)
-    return saved, other
+    return save(pk, person_id, merged, version=present.version, **stay), other
 
 
 @transaction.atomic

@@ -64,26 +64,31 @@ def keep(
     return draft, has_pen
 
 
-def settle(pk: int, person_id: int, fence: int, sequence: int | None) -> None:
+def settle(
+    pk: int, person_id: int, fence: int, sequence: int | None, *, version: int, page: str = ""
+) -> None:
     """A stay's text has been saved. Call it in the transaction of the save.
 
     Args:
+        version: what became of it.
+        page: the page that has just this text, and so goes on from that version.
         sequence: of the text that was saved; what was typed later stays a draft.
             None (a page without JavaScript) settles whatever there is.
     """
     stay = Draft.objects.filter(document=pk, person=person_id, fence=fence)
+    if page or sequence is not None:
+        Draft.objects.get_or_create(
+            document_id=pk,
+            person_id=person_id,
+            fence=fence,
+            defaults={"sequence": sequence or 0, "base_version": version, "is_settled": True},
+        )
+    stay.update(saved_by=page, saved_version=version)
+    settled = {"title": "", "text": "", "is_settled": True}
     if sequence is None:
-        stay.update(title="", text="", is_settled=True)
-        return
-    Draft.objects.get_or_create(
-        document_id=pk,
-        person_id=person_id,
-        fence=fence,
-        defaults={"sequence": sequence, "base_version": 0, "is_settled": True},
-    )
-    stay.filter(sequence__lte=sequence).update(
-        title="", text="", is_settled=True, sequence=sequence
-    )
+        stay.update(**settled)
+    else:
+        stay.filter(sequence__lte=sequence).update(**settled, sequence=sequence)
 
 
 def offer(pk: int, person_id: int, fence: int, to: int) -> None:

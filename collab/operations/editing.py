@@ -38,6 +38,35 @@ def take(
 
 
 @transaction.atomic
+def regain(pk: int, person_id: int, fence: int) -> bool:
+    """Take the pen up again for a page that is back, if nobody has taken it since.
+    That the person edits is no news."""
+    return _told(pk, is_changed=Document.objects.present().regain(pk, person_id, fence))
+
+
+@transaction.atomic
+def take_back(pk: int, person_id: int, fence: int, version: int) -> int | None:
+    """Take the pen for a page that has lost it, with its draft, if nobody has
+    written since.
+
+    Args:
+        pk: the document.
+        person_id: whose page it is.
+        fence: the page's, which has passed.
+        version: the one that the page's text begins from.
+
+    Returns:
+        The new fence; None when somebody has the pen, or has saved.
+    """
+    if not Document.objects.filter(pk=pk, version=version, fence__gt=fence).exists():
+        return None
+    taken = take(pk, person_id)
+    if taken is not None:
+        Draft.objects.filter(document=pk, person=person_id, fence=fence).update(fence=taken)
+    return taken
+
+
+@transaction.atomic
 def move(pk: int, person_id: int) -> int | None:
     """Bring one's own pen, with the draft, from another tab to this one; returns
     the new fence."""

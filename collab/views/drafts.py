@@ -17,6 +17,7 @@ from ..models import Draft
 from ..operations import drafts, editing
 from ..permissions import editable_document, followable_document
 from .editing import to_editor
+from .late import begun_from
 from .requests import PersonRequest, method_of
 
 
@@ -32,8 +33,10 @@ def autosave(request: PersonRequest, pk: int) -> HttpResponse:
     context = {"document": document, "form": form, "drafts": []}
     if not form.is_valid():
         return render(request, "partials/save_state.html", context, status=422)
+    kept = {name: form.cleaned_data[name] for name in ("title", "text", "fence", "sequence")}
+    version = begun_from(request, document, form)
     try:
-        draft, has_pen = drafts.keep(pk, request.user.pk, **form.cleaned_data)
+        draft, has_pen = drafts.keep(pk, request.user.pk, **kept, version=version)
     except UnknownStay as error:
         form.add_error(None, str(error))
         return render(request, "partials/save_state.html", context, status=422)
@@ -44,7 +47,8 @@ def autosave(request: PersonRequest, pk: int) -> HttpResponse:
         "draft": draft,
         "has_pen": has_pen,
         "saved": has_pen and draft.is_settled,
-        "sequence": form.cleaned_data["sequence"],
+        "sequence": kept["sequence"],
+        "version": version,
     }
     status = 200 if has_pen else 409
     return render(request, "partials/save_state.html", context, status=status)

@@ -181,10 +181,10 @@ def _save(request: PersonRequest, document: Document) -> HttpResponse:
     done = "done" in request.POST
     if content is None:
         return _refused(request, document, form)
-    fence, version = form.cleaned_data["fence"], form.cleaned_data["version"]
-    sequence = form.cleaned_data["sequence"]
-    if "decided" in request.POST:  # from the conflict page, having seen both texts
-        fence = editing.take(document.pk, request.user.pk, own_fence=fence) or fence
+    stay = form.cleaned_data["fence"]
+    page, sequence = form.cleaned_data["page"], form.cleaned_data["sequence"]
+    version = late.begun_from(request, document, form)
+    fence = _fence_to_save(request, document, stay, version)
     unchanged = (content.title, content.text, content.cover) == (
         document.title,
         document.text,
@@ -202,13 +202,14 @@ def _save(request: PersonRequest, document: Document) -> HttpResponse:
                 fence=fence,
                 version=version,
                 sequence=sequence,
+                page=page,
             )
         except (Overlap, StaleSave) as error:
             return _not_saved(request, document, form, content, version, error)
         _settle_rescued(request)
     if done:
         editing.release(document.pk, request.user.pk, fence)
-    elif request.htmx and not merged_with:
+    elif request.htmx and not merged_with and fence == stay:
         document.refresh_from_db()
         context = {"document": document, "version": version, "saved": True, "sequence": sequence}
         return render(request, "partials/save_state.html", context)
@@ -216,8 +217,17 @@ def _save(request: PersonRequest, document: Document) -> HttpResponse:
     if done:
         return redirect("document", document.pk)
     answer = to_editor(document.pk, fence)
-    # Merged: the editor must show what the document holds now.
+    # Merged, or under another fence: the editor must show what holds now.
     return HttpResponse(headers={"HX-Redirect": answer["Location"]}) if request.htmx else answer
+
+
+def _fence_to_save(request: PersonRequest, document: Document, fence: int, version: int) -> int:
+    """The fence of the page, or a new one: when the person has decided, having seen
+    both texts, and when the pen was away but nobody has written."""
+    pk, person = document.pk, request.user.pk
+    if "decided" in request.POST:
+        return editing.take(pk, person, own_fence=fence) or fence
+    return editing.take_back(pk, person, fence, version) or fence
 
 
 def _tell(request: PersonRequest, merged_with: Revision | None) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from django.http import HttpResponse
 from django.shortcuts import render
 
+from .. import queries
 from ..errors import UnknownStay
 from ..forms import EditForm
 from ..models import Document, Draft
@@ -16,13 +17,21 @@ from ..permissions import may_trash
 from .requests import PersonRequest
 
 
+def begun_from(request: PersonRequest, document: Document, form: EditForm) -> int:
+    """The version that the text of this form begins from."""
+    data = form.cleaned_data
+    known = data["fence"], data["page"], data["version"]
+    return queries.begun_from(document.pk, request.user.pk, *known)
+
+
 def rescue(
     request: PersonRequest, document: Document, form: EditForm, **result: Any
 ) -> Draft | None:
     """Keep a late text (or what came of it: ``result``) as its writer's draft; None
     when it is of no stay here."""
     data = form.cleaned_data
-    kept = {name: data[name] for name in ("title", "text", "fence", "version")} | result
+    kept = {name: data[name] for name in ("title", "text", "fence")}
+    kept |= {"version": begun_from(request, document, form), **result}
     sequence = data["sequence"] or int(time.time() * 1000)
     try:
         return drafts.keep(document.pk, request.user.pk, **kept, sequence=sequence)[0]
