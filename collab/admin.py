@@ -53,8 +53,8 @@ class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         "author",
         "changed_at",
     )
-    list_select_related = ("author", "changed_by", "holder", "trashed_by")
-    search_fields = ("title", "text")
+    list_select_related = ("heading", "author", "changed_by", "holder", "trashed_by")
+    search_fields = ("heading__title", "text")
     date_hierarchy = "changed_at"
     fields = (
         "title",
@@ -74,6 +74,14 @@ class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         "trashed_by",
     )
 
+    @admin.display(description=_("title"), ordering="heading__title")
+    def title(self, document: Document) -> str:
+        return document.title
+
+    @admin.display(description=_("cover"))
+    def cover(self, document: Document) -> str:
+        return document.cover
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return self.fields
 
@@ -85,7 +93,7 @@ class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 class ActivityAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("at", "actor", "verb", "document", "words_added", "words_removed")
     list_filter = ("verb", "actor")
-    list_select_related = ("actor", "document")
+    list_select_related = ("actor", "document__heading")
     date_hierarchy = "at"
 
     def has_add_permission(self, request: HttpRequest) -> bool:

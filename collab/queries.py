@@ -24,7 +24,7 @@ from .live.metrics import quantile
 from .live.models import Connection, Node
 from .models import Activity, Document, Draft, Person, Reading, Revision
 from .packing import unpack
-from .subjects import WATCHING, document_of, subject_of
+from .subjects import WATCHING, Claim, document_of, subject_of
 from .timings import FACES
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 SORTS = {
     "changed": ("-changed_at", "-pk"),
-    "title": ("title", "pk"),
+    "title": ("heading__title", "pk"),
     "created": ("-created_at", "-pk"),
 }
 #: No version is higher: the column holds four bytes.
@@ -87,7 +87,7 @@ def document_list(
         sort: one of :data:`SORTS`; anything else means last change first.
     """
     for word in search.split():
-        documents = documents.filter(Q(title__icontains=word) | Q(text__icontains=word))
+        documents = documents.filter(Q(heading__title__icontains=word) | Q(text__icontains=word))
     if only == "mine":
         documents = documents.filter(author=viewer)
     elif only == "editing":
@@ -105,7 +105,7 @@ def document_list(
 
 def templates(documents: DocumentQuerySet) -> DocumentQuerySet:
     """Those of the documents that new ones may start from, by title."""
-    return documents.filter(is_template=True).order_by("title", "pk")
+    return documents.filter(is_template=True).order_by("heading__title", "pk")
 
 
 def documents_by_id(ids: Iterable[int]) -> Mapping[int, Document]:
@@ -124,7 +124,8 @@ def summaries(ids: Iterable[int]) -> Mapping[int, Document]:
 def with_trash(ids: Iterable[int]) -> Mapping[int, Document]:
     """Like :func:`summaries`, with those in the trash, and who put them there: for
     pages that were open when that happened."""
-    documents = Document.objects.select_related("changed_by", "trashed_by").defer("text")
+    people = ("changed_by", "trashed_by", "heading__holder")
+    documents = Document.objects.select_related(*people).defer("text")
     return documents.in_bulk(list(ids))
 
 
@@ -152,6 +153,7 @@ def _holders(ids: Sequence[int]) -> dict[int, Person | None]:
         Document.objects.present()
         .filter(pk__in=ids)
         .annotate(is_held=Case(When(held, then=True), default=False))
+        .select_related(None)
         .select_related("holder")
         .order_by()
         .only("holder")
@@ -220,14 +222,11 @@ def _active_people() -> models.QuerySet[Any]:
     return Person.objects.filter(Exists(here)).order_by("display_name", "username")
 
 
-def is_connected(person_id: int, document_id: int, claim: str) -> bool:
-    """Does a page of this person still hold this claim to the document?"""
-    return (
-        Connection.objects.live()
-        .on(subject_of(document_id))
-        .filter(user=person_id, claim=claim, left_at=None)
-        .exists()
-    )
+def claims(person_id: int, document_id: int) -> list[Claim]:
+    """What the pages of this person that are still here hold of the document."""
+    pages = Connection.objects.live().on(subject_of(document_id))
+    held = pages.filter(user=person_id, left_at=None).exclude(claim="")
+    return [Claim.of(claim) for claim in held.values_list("claim", flat=True)]
 
 
 def last_save(document_id: int) -> Activity | None:
@@ -314,6 +313,13 @@ def begun_from(document_id: int, person_id: int, fence: int, page: str, version:
     saved = stay.filter(saved_by=page, saved_version__gt=version)
     found = saved.values_list("saved_version", flat=True).first() if page else None
     return found or version
+
+
+def is_rewritten(document_id: int, *, since: int) -> bool:
+    """Has the text changed since this version? Another title or cover is none."""
+    text = Document.objects.values_list("text", flat=True).get(pk=document_id)
+    base = revision(document_id, since)
+    return base is None or text_of(base) != text
 
 
 def revisions(document_id: int, *, named: bool = False) -> models.QuerySet[Revision]:

@@ -7,6 +7,8 @@
 | lock_badge | document | free, reading or editing, with names |
 | document_summary | document | title, excerpt and last change, in a list |
 | document_head | document | title, cover and last change, on its page; or its trash |
+| document_title | document | the title, and who is changing it, in the editor |
+| heading_lease | document_fence | whether this page may change title and cover |
 | document_text | document | the rendered text and the last save |
 | draft_text | document | what the holder of the pen is typing |
 | document_outline | document | the headings, as links |
@@ -54,9 +56,14 @@ def _at_the_pen(context: Context) -> Collection[int]:
     return [pk for pk in (document.holder_id, document.asked_by_id, document.trashed_by_id) if pk]
 
 
-def _who_trashed(context: Context) -> Collection[int]:
-    trashed_by = context["document"].trashed_by_id
-    return [trashed_by] if trashed_by else []
+def _at_the_heading(context: Context) -> Collection[int]:
+    document = context["document"]
+    return [pk for pk in (document.heading.holder_id, document.trashed_by_id) if pk]
+
+
+def _heading(key: str) -> list[str]:
+    pk = int(key.partition("_")[0])
+    return [content(pk), subjects.heading(pk), PEOPLE]
 
 
 @region("partials/active_users.html", topics=[presence.EVERYBODY, PEOPLE], allow=member_keys)
@@ -104,14 +111,31 @@ def document_summary(keys: Sequence[str]) -> Mapping[str, Context]:
 
 @region(
     "partials/document_head.html",
-    topics=_content,
+    topics=_heading,
     allow=readable_keys,
-    you=_who_trashed,
+    you=_at_the_heading,
     many=True,
 )
 def document_head(keys: Sequence[str]) -> Mapping[str, Context]:
     found = queries.with_trash(int(key) for key in keys)
     return {str(pk): {"document": document} for pk, document in found.items()}
+
+
+@region(
+    "partials/document_title.html",
+    topics=_heading,
+    allow=readable_keys,
+    you=_at_the_heading,
+)
+def document_title(key: str) -> Context | None:
+    return _with_trash(int(key))
+
+
+@region("partials/heading_lease.html", topics=_heading, allow=editor_keys, you=_at_the_heading)
+def heading_lease(key: str) -> Context | None:
+    pk, _, fence = key.partition("_")
+    state = _with_trash(int(pk))
+    return {**state, "fence": int(fence)} if state else None
 
 
 @region("partials/document_text.html", topics=_content, allow=readable_keys)
@@ -166,7 +190,7 @@ def _editor_topics(key: str) -> list[str]:
 @region("partials/editor_pen.html", topics=_editor_topics, allow=editor_keys, you=_at_the_pen)
 def editor_pen(key: str) -> Context | None:
     pk, _, fence = key.partition("_")
-    state = _pen(int(pk)) or _trashed(int(pk))
+    state = _pen(int(pk)) or _with_trash(int(pk))
     if state is None:
         return None
     return {
@@ -177,7 +201,7 @@ def editor_pen(key: str) -> Context | None:
     }
 
 
-def _trashed(pk: int) -> dict[str, Any] | None:
+def _with_trash(pk: int) -> dict[str, Any] | None:
     document = queries.with_trash([pk]).get(pk)
     return {"document": document} if document else None
 
@@ -238,7 +262,7 @@ class Toasts(Feed):
     def entries(self, after: int, limit: int) -> Sequence[Entry]:
         newest = (
             Activity.objects.filter(pk__gt=after)
-            .select_related("actor", "document__author")
+            .select_related("actor", "document__author", "document__heading")
             .defer("document__text")
             .order_by("-pk")[:limit]
         )

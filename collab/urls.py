@@ -10,6 +10,7 @@ from .views import (
     health,
     history,
     people,
+    renaming,
     status,
     trash,
 )
@@ -22,6 +23,7 @@ urlpatterns = [
     path("documents/preview/", documents.preview, name="preview"),
     path("documents/<int:pk>/", documents.document, name="document"),
     path("documents/<int:pk>/edit/", editing.edit, name="edit"),
+    path("documents/<int:pk>/rename/", renaming.rename, name="rename"),
     path("documents/<int:pk>/pen/", editing.pen, name="pen"),
     path("documents/<int:pk>/watch/", documents.watch, name="watch"),
     path("documents/<int:pk>/draft/", drafts.autosave, name="autosave"),

@@ -41,7 +41,7 @@ def test_a_folder_is_imported(leela: Person, tmp_path: Path) -> None:
     out, complaint = imported(tmp_path)
     assert "2 documents imported" in out
     assert complaint == ""
-    assert set(Document.objects.values_list("title", "text")) == {
+    assert set(Document.objects.values_list("heading__title", "text")) == {
         ("First", "Text.\n"),
         ("Second note", "No heading.\n"),
     }

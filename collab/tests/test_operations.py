@@ -21,7 +21,7 @@ from collab.operations.documents import Content
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-NEW = Content(title="New", text="New words here.")
+NEW = "New words here."
 
 
 def expire(document: Document) -> None:
@@ -44,9 +44,9 @@ def test_a_save_moves_the_version_and_says_how_much(leela: Person, document: Doc
     assert fence
     with announced() as topics:
         assert documents.save(document.pk, leela.pk, NEW, fence=fence, version=1) == 2
-    assert topics == {f"document:{document.pk}", f"pen:{document.pk}", "activity", "documents"}
+    assert topics == {f"document:{document.pk}", f"pen:{document.pk}", "activity"}
     document.refresh_from_db()
-    assert (document.title, document.version, document.changed_by) == ("New", 2, leela)
+    assert (document.text, document.version, document.changed_by) == (NEW, 2, leela)
     saved = document.activities.filter(verb=Activity.Verb.SAVED).get()
     assert (saved.words_added, saved.words_removed) == (3, 4)
 
@@ -135,7 +135,7 @@ def test_a_stale_page_does_not_hinder_the_holders_renewal(
     expire(document)
     subject = f"document:{document.pk}"
     pages = [Page(f"p{f}", leela.pk, subject, "editing", f) for f in ("1", "0")]
-    listeners.keep_pens(pages)
+    listeners.keep_leases(pages)
     assert Document.objects.held().exists()
 
 
@@ -147,7 +147,7 @@ def test_a_reloaded_editor_keeps_the_pen(leela: Person, document: Document) -> N
     Connection.objects.create(
         node=node, page="new", user=leela, subject=subject, mode="editing", claim="1"
     )
-    listeners.note_read([Page("old", leela.pk, subject, "editing", "1")])
+    listeners.free_leases([Page("old", leela.pk, subject, "editing", "1")])
     assert Document.objects.held().exists()
 
 
@@ -203,7 +203,7 @@ def test_opening_is_news_only_after_a_while(leela: Person, fry: Person, document
 def test_an_editor_that_is_gone_gives_the_pen_back(leela: Person, document: Document) -> None:
     """Leaving frees the pen without waiting for the expiry."""
     fence = editing.take(document.pk, leela.pk)
-    listeners.note_read([Page("p", leela.pk, f"document:{document.pk}", "editing", str(fence))])
+    listeners.free_leases([Page("p", leela.pk, f"document:{document.pk}", "editing", str(fence))])
     assert not Document.objects.held().exists()
 
 
@@ -226,7 +226,7 @@ def test_activity_ids_become_visible_in_order(leela: Person, fry: Person) -> Non
     def writer(number: int) -> None:
         try:
             for _ in range(10):
-                made = documents.create(leela.pk, NEW)
+                made = documents.create(leela.pk, Content("New", NEW))
                 activity.record_opened(made.pk, fry.pk)
         finally:
             connections.close_all()

@@ -16,8 +16,8 @@ from collab.live.pages import live_page, permitted
 from collab.live.process import Process
 from collab.live.regions import Feed, Region
 from collab.live.testing import visit
-from collab.models import Document, Person
-from collab.operations import documents, drafts, editing, people
+from collab.models import Document, Heading, Person
+from collab.operations import documents, drafts, editing, headings, people
 from collab.operations.documents import Content
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,9 +34,21 @@ async def edits(document: Document, fry: Person) -> None:
 async def saves(document: Document, fry: Person) -> None:
     fence = await take(document.pk, fry.pk)
     assert fence
-    new = Content(title="New title", text="## New\n\nNew words.")
+    new = "## New\n\nNew words."
     await sync_to_async(documents.save)(document.pk, fry.pk, new, fence=fence, version=1)
     await sync_to_async(editing.release)(document.pk, fry.pk, fence)
+
+
+async def renames(document: Document, fry: Person) -> None:
+    fence = await sync_to_async(headings.take)(document.pk, fry.pk)
+    assert fence
+    change = sync_to_async(headings.change)
+    await change(document.pk, fry.pk, title="New title", cover="", fence=fence, version=1)
+
+
+async def takes_the_heading(document: Document, fry: Person) -> None:
+    await sync_to_async(Heading.objects.filter(pk=document.pk).update)(holder=None)
+    assert await sync_to_async(headings.take)(document.pk, fry.pk)
 
 
 async def writes_another(document: Document, fry: Person) -> None:
@@ -58,7 +70,7 @@ async def types(document: Document, fry: Person) -> None:
     fence = await take(document.pk, fry.pk)
     assert fence
     await sync_to_async(drafts.keep)(
-        document.pk, fry.pk, title="T", text="On its way", fence=fence, version=1, sequence=1
+        document.pk, fry.pk, text="On its way", fence=fence, version=1, sequence=1
     )
 
 
@@ -68,6 +80,8 @@ SHOWN: dict[str, tuple[str, Act]] = {
     "lock_badge": ("/", edits),
     "document_summary": ("/", saves),
     "document_head": ("/documents/{pk}/", saves),
+    "document_title": ("/documents/{pk}/edit/", renames),
+    "heading_lease": ("/documents/{pk}/rename/", takes_the_heading),
     "document_text": ("/documents/{pk}/", saves),
     "draft_text": ("/documents/{pk}/watch/", types),
     "document_outline": ("/documents/{pk}/", saves),
@@ -114,13 +128,14 @@ async def test_push_equals_reload(
         assert shown, f"{url} does not show {name}"
         await act(document, fry)
         await page.until(lambda: any(page.regions[i] != before[i] for i in shown))
-        # Loading an editor takes the pen; "new" begins anew at each load.
-        if name not in {"editor_pen", "new_documents", "new_versions"}:
+        # Loading a page with a lease takes it; "new" begins anew at each load.
+        takes = url.endswith(("/edit/", "/rename/"))
+        if not takes and name not in {"new_documents", "new_versions"}:
             await page.until_current("toasts")
 
 
 @pytest.mark.parametrize("url", ["/", "/active/", "/documents/{pk}/", "/documents/{pk}/history/"])
-@pytest.mark.parametrize("act", [edits, saves, writes_another, renames_himself])
+@pytest.mark.parametrize("act", [edits, saves, renames, writes_another, renames_himself])
 async def test_every_act_is_pushed_to_every_page(
     engine: Process, leela: Person, fry: Person, document: Document, url: str, act: Act
 ) -> None:

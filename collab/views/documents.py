@@ -72,7 +72,7 @@ def new(request: PersonRequest) -> HttpResponse:
 def _new(
     request: PersonRequest, form: DocumentForm, template: Document | None, status: int = 200
 ) -> HttpResponse:
-    listed = queries.templates(readable(request.user)).only("title")
+    listed = queries.templates(readable(request.user)).defer("text", "excerpt")
     context = {"form": form, "templates": listed[:PAGE_SIZE], "document": template}
     return render(request, "documents/new.html", context, status=status)
 
@@ -120,7 +120,10 @@ def preview(request: PersonRequest) -> HttpResponse:
 @require_safe
 def cover(request: PersonRequest, name: str) -> FileResponse:
     """A stored cover, for those who may read its document."""
-    if not covers.NAME.match(name) or not readable(request.user).filter(cover=name).exists():
+    if (
+        not covers.NAME.match(name)
+        or not readable(request.user).filter(heading__cover=name).exists()
+    ):
         raise Http404
     try:
         stored = default_storage.open(covers.path_of(name))
