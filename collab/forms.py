@@ -80,6 +80,14 @@ class DocumentForm(HeadingForm, TextForm):
         return Content(self.cleaned_data["title"], self.cleaned_data["text"], stored)
 
 
+class TitleForm(forms.Form):
+    """The title, as the editor shows it beside the text."""
+
+    title = forms.CharField(label=_("Title"), max_length=TITLE_CHARACTERS)
+    #: The version of the heading that the page has seen.
+    heading = forms.IntegerField(min_value=1, max_value=2**31 - 1)
+
+
 class LeasedForm(forms.Form):
     """What a page knew of what it changes when it was opened."""
 

@@ -53,6 +53,7 @@ def paths(document: int) -> list[str]:
         f"/documents/{document}/history/",
         f"/documents/{document}/history/1/",
         f"/documents/{document}/edit/",
+        f"/documents/{document}/rename/",
         "/profile/",
         "/password/",
         "/password/done/",

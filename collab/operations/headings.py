@@ -57,6 +57,44 @@ def release(pk: int, person_id: int, fence: int) -> None:
         _announce(pk)
 
 
+@transaction.atomic
+def hold(pk: int, person_id: int) -> bool:
+    """Hold the lease while somebody types a title in the editor: it is not the page's
+    claim, so typing must renew it.
+
+    Returns:
+        Whether it is the person's, here or in another tab.
+    """
+    fence = Heading.objects.filter(pk=pk, holder=person_id).values_list("fence", flat=True).first()
+    if fence is not None and _present(pk) and Heading.objects.touch(pk, person_id, fence):
+        return True
+    return take(pk, person_id) is not None
+
+
+@transaction.atomic
+def retitle(pk: int, person_id: int, *, title: str, version: int) -> None:
+    """Change the title at once, and give the lease back.
+
+    Args:
+        pk: the document.
+        person_id: who changes it.
+        title: the new title. If it is what holds already, nothing changes.
+        version: the version of the heading that the person has seen.
+
+    Raises:
+        StaleHeading: somebody else is changing the heading, or has changed it.
+    """
+    present = Heading.objects.values_list("title", "cover", "holder", "fence").filter(pk=pk).first()
+    if present is not None and present[0] == title:
+        release(pk, person_id, present[3])
+        return
+    fence = take(pk, person_id) or move(pk, person_id)
+    if present is None or fence is None:
+        raise StaleHeading
+    change(pk, person_id, title=title, cover=present[1], fence=fence, version=version)
+    release(pk, person_id, fence)
+
+
 def renew(claims: Collection[tuple[int, int]]) -> None:
     """Keep the leases of connected pages: pairs of document and fence. Nobody can ask
     for one, so it ends when its page has been left alone for

@@ -418,12 +418,78 @@ def test_somebody_elses_pen_is_not_claimed(
     """Whatever the address says."""
     editing.take(document.pk, leela.pk)
     drafts.keep(document.pk, leela.pk, text="x", fence=1, version=1, sequence=1)
-    page = as_fry.get(f"/documents/{document.pk}/rename/?pen=1", follow=True).content.decode()
-    assert "0-1" in page
-    assert "1-1" not in page
+    page = as_fry.get(f"/documents/{document.pk}/rename/?pen=1", follow=True)
+    assert page.context["claim"] == Claim(0, 1)
 
 
 @pytest.mark.parametrize("text", ["", "5", "5-3", "0-3"])
 def test_a_claim_is_read_as_it_was_written(text: str) -> None:
     """Both ways."""
     assert str(Claim.of(text)) == text
+
+
+# The title's field in the editor.
+
+
+def htmx(client: Client, document: Document, **form: object) -> HttpResponse:
+    address = f"/documents/{document.pk}/rename/"
+    return client.post(address, form, headers={"hx-request": "true"})  # type: ignore[return-value]
+
+
+def test_typing_a_title_holds_the_lease(as_fry: Client, fry: Person, document: Document) -> None:
+    """Taken once, then kept alive: the fence does not rise with each letter."""
+    first = htmx(as_fry, document, hold="1", title="Annual plan")
+    assert 'name="heading" value="1"' in first.content.decode()
+    ago(document, expires_at=1)
+    assert htmx(as_fry, document, hold="1", title="Annual pla").status_code == 204
+    row = rows.held().get(pk=document.pk)
+    assert (row.holder, row.fence) == (fry, 1)
+
+
+def test_leaving_the_field_changes_the_title(as_fry: Client, document: Document) -> None:
+    """Or nothing; the lease is free again."""
+    for title, version in (("Annual plan", 1), ("New", 2), ("New", 2)):
+        htmx(as_fry, document, hold="1", title="x")
+        answer = htmx(as_fry, document, title=title, heading="1")
+        assert answer.status_code == 200
+        document.refresh_from_db()
+        assert (document.title, document.version) == (title, version)
+        assert document.heading.holder is None
+    assert 'name="heading" value="2"' in answer.content.decode()
+
+
+def test_an_overtaken_title_is_told(as_fry: Client, leela: Person, document: Document) -> None:
+    """409 with what holds; the next try has seen it. An empty one is no title."""
+    taken = headings.take(document.pk, leela.pk)
+    assert taken
+    assert htmx(as_fry, document, hold="1", title="Annual plan").status_code == 204
+    assert htmx(as_fry, document, title="Fry's", heading="1").status_code == 409
+    change(document, leela, taken, title="Leela's")
+    headings.release(document.pk, leela.pk, taken)
+    late = htmx(as_fry, document, title="Fry's", heading="1")
+    assert late.status_code == 409
+    assert "Its title is now: Leela&#x27;s" in late.content.decode()
+    assert 'name="heading" value="2"' in late.content.decode()
+    empty = htmx(as_fry, document, title="", heading="2")
+    assert "This field is required" in empty.content.decode()
+    document.refresh_from_db()
+    assert (document.title, document.heading.holder) == ("Leela's", None)
+    assert htmx(as_fry, document, title="Fry's", heading="2").status_code == 200
+
+
+def test_a_plain_form_saves_title_and_text(
+    as_fry: Client, leela: Person, document: Document
+) -> None:
+    """What cannot be done is told, with the title that was typed."""
+    address = f"/documents/{document.pk}/edit/"
+    as_fry.get(address, follow=True)
+    form = {"fence": "1", "version": "1", "heading": "1", "text": "Words", "title": "New"}
+    as_fry.post(address, form)
+    document.refresh_from_db()
+    assert (document.title, document.text, document.version) == ("New", "Words", 3)
+    assert headings.take(document.pk, leela.pk)
+    again = {**form, "version": "3", "heading": "2", "text": "More", "title": "<Newer>"}
+    page = as_fry.post(address, again, follow=True).content.decode()
+    assert "The title was not changed to “&lt;Newer&gt;”." in page
+    document.refresh_from_db()
+    assert (document.title, document.text) == ("New", "More")

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from .. import queries
 from ..errors import StaleSave, TooLong
-from ..forms import DraftForm, EditForm
+from ..forms import DraftForm, EditForm, TitleForm
 from ..merging import LongResult, MissingChoice, Overlap, joined, merge
 from ..models import Document, Draft, Revision
 from ..operations import documents, drafts, editing
@@ -22,7 +22,7 @@ from ..permissions import editable_document, followable_document, may_seize, may
 from ..subjects import EDITING, READING, Claim, subject_of
 from ..text import check_size, normalise
 from ..timings import REASON_CHARACTERS
-from . import late
+from . import late, renaming
 from .addresses import to_editor, to_rename
 from .requests import PersonRequest, is_visit, method_of, number_of
 
@@ -196,6 +196,7 @@ def _save(request: PersonRequest, document: Document) -> HttpResponse:
         except (Overlap, StaleSave) as error:
             return _not_saved(request, document, form, text, version, error)
         _settle_rescued(request)
+    _retitle(request, document)
     if done:
         editing.release(document.pk, request.user.pk, fence)
     elif request.htmx and not merged_with and fence == stay:
@@ -208,6 +209,17 @@ def _save(request: PersonRequest, document: Document) -> HttpResponse:
     answer = to_editor(document.pk, fence)
     # Merged, or under another fence: the editor must show what holds now.
     return HttpResponse(headers={"HX-Redirect": answer["Location"]}) if request.htmx else answer
+
+
+def _retitle(request: PersonRequest, document: Document) -> None:
+    """A plain form has the title beside the text; htmx sends it by itself."""
+    title = request.POST.get("title", document.title)
+    if request.htmx or title == document.title:
+        return
+    error = renaming.retitled(request, document, TitleForm(request.POST))
+    if error:
+        what = {"title": title, "why": error}
+        messages.error(request, _("The title was not changed to “%(title)s”. %(why)s") % what)
 
 
 def _fence_to_save(request: PersonRequest, document: Document, fence: int, version: int) -> int:

@@ -11,8 +11,8 @@ from django.views.decorators.http import require_http_methods
 
 from .. import queries
 from ..errors import StaleHeading
-from ..forms import RenameForm
-from ..models import Document
+from ..forms import RenameForm, TitleForm
+from ..models import Document, Heading
 from ..operations import editing, headings
 from ..permissions import editable_document, followable_document
 from ..subjects import RENAMING, Claim, subject_of
@@ -48,10 +48,41 @@ def _post(request: PersonRequest, document: Document) -> HttpResponse:
         fence = number_of(request.POST.get("fence", "")) or 0
         headings.release(document.pk, request.user.pk, fence)
         return _back(document, pen)
+    if request.htmx:
+        return _in_editor(request, document)
     if "move" in request.POST:
         moved = headings.move(document.pk, request.user.pk)
         return to_rename(document.pk, fence=moved, pen=pen)
     return _change(request, document, pen)
+
+
+def _in_editor(request: PersonRequest, document: Document) -> HttpResponse:
+    """The title's field beside the text: ``hold`` its lease while somebody types there;
+    when they leave it, the title is changed and the lease given back."""
+    form = TitleForm(request.POST)
+    if "hold" in request.POST:
+        is_current = request.POST.get("title") == document.title
+        if not headings.hold(document.pk, request.user.pk) or not is_current:
+            return HttpResponse(status=204)  # the page has said who has it
+        context = {"version": document.heading.version}
+        return render(request, "partials/title_state.html", context)
+    error = retitled(request, document, form)
+    # Who is told what the title is now has seen that version.
+    present = Heading.objects.get(pk=document.pk)
+    answer = {"version": present.version, "present": present.title, "error": error}
+    return render(request, "partials/title_state.html", answer, status=409 if error else 200)
+
+
+def retitled(request: PersonRequest, document: Document, form: TitleForm) -> str:
+    """Change the title to what the editor's field has; what is wrong, if it cannot."""
+    if not form.is_valid():
+        return " ".join(str(error) for errors in form.errors.values() for error in errors)
+    title, version = form.cleaned_data["title"], form.cleaned_data["heading"]
+    try:
+        headings.retitle(document.pk, request.user.pk, title=title, version=version)
+    except StaleHeading as error:
+        return str(error)
+    return ""
 
 
 def _change(request: PersonRequest, document: Document, pen: int | None) -> HttpResponse:
