@@ -13,6 +13,7 @@ django.setup(set_prefix=False)  # loads the apps, so it comes before what uses t
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 
+from collab import elsewhere  # noqa: E402
 from collab.live.routing import websocket_application  # noqa: E402
 
 
@@ -28,4 +29,5 @@ class PageHandler(ASGIHandler):
         return await sync_to_async(self.get_response)(request)
 
 
+elsewhere.allow()
 application = ProtocolTypeRouter({"http": PageHandler(), "websocket": websocket_application()})
