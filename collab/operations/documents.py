@@ -10,7 +10,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from .. import queries
-from ..differences import words_changed
+from ..differences import WordCount, words_changed
 from ..errors import HeadingTaken, PenTaken, StaleSave, TooLong
 from ..live.topics import changed
 from ..merging import Overlap, joined, merge
@@ -30,25 +30,24 @@ class Content:
     cover: str = ""
 
 
-@transaction.atomic
 def create(author_id: int, new: Content) -> Document:
     """Make a document; the author is its first editor."""
     text = normalise(new.text)
-    document = Document.objects.create(
-        text=text,
-        excerpt=excerpt(text, EXCERPT_CHARACTERS),
-        author_id=author_id,
-        changed_by_id=author_id,
-    )
-    Heading.objects.create(document=document, title=new.title, cover=new.cover)
     words = words_changed("", text)
-    revisions.record(document, author_id, words=words)
-    activity.record(document.pk, author_id, Activity.Verb.CREATED, version=1, words=words)
-    changed(DOCUMENTS)
+    with transaction.atomic():
+        document = Document.objects.create(
+            text=text,
+            excerpt=excerpt(text, EXCERPT_CHARACTERS),
+            author_id=author_id,
+            changed_by_id=author_id,
+        )
+        Heading.objects.create(document=document, title=new.title, cover=new.cover)
+        revisions.record(document, author_id, words=words)
+        activity.record(document.pk, author_id, Activity.Verb.CREATED, version=1, words=words)
+        changed(DOCUMENTS)
     return document
 
 
-@transaction.atomic
 def save(
     pk: int,
     person_id: int,
@@ -80,7 +79,38 @@ def save(
         StaleSave: the fence or the version has moved on; nothing was written.
     """
     text = normalise(text)
-    before = Document.objects.filter(pk=pk).values_list("text", flat=True).first()
+    words = _words(pk, version, text)
+    stay: dict[str, Any] = {"fence": fence, "sequence": sequence, "page": page}
+    return _write(pk, person_id, text, words, version=version, **stay)
+
+
+def _words(pk: int, version: int, text: str) -> WordCount:
+    """Compare with the version that is to be replaced. Comparing long texts takes
+    a while, and SQLite lets nobody else write during a transaction: so this comes
+    before it, and the UPDATE finds out if the version has moved on meanwhile.
+
+    Raises:
+        StaleSave: that version is not the present one.
+    """
+    known = Document.objects.filter(pk=pk, version=version)
+    before = known.values_list("text", flat=True).first()
+    if before is None:
+        raise StaleSave
+    return words_changed(before, text)
+
+
+@transaction.atomic
+def _write(
+    pk: int,
+    person_id: int,
+    text: str,
+    words: WordCount,
+    *,
+    fence: int,
+    version: int,
+    sequence: int | None = None,
+    page: str = "",
+) -> int:
     present = Document.objects.present()
     saved = present.writable(pk, person_id, fence=fence, version=version).update(
         text=text,
@@ -89,9 +119,8 @@ def save(
         changed_at=Now(),
         changed_by=person_id,
     )
-    if before is None or not saved:
+    if not saved:
         raise StaleSave
-    words = words_changed(before, text)
     revisions.record(Document.objects.get(pk=pk), person_id, words=words)
     activity.record(pk, person_id, Activity.Verb.SAVED, version=version + 1, words=words)
     drafts.settle(pk, person_id, fence, sequence, version=version + 1, page=page)
@@ -151,7 +180,6 @@ def mark_template(pk: int, *, is_template: bool) -> None:
         changed(content(pk), DOCUMENTS)
 
 
-@transaction.atomic
 def restore(pk: int, person_id: int, old: Content) -> int:
     """Make an earlier content the present one: a new version, like any save.
 
@@ -164,12 +192,15 @@ def restore(pk: int, person_id: int, old: Content) -> int:
             become others; nothing was written.
         StaleSave: somebody saved at the same moment; nothing was written.
     """
-    fence = editing.take(pk, person_id, is_news=False)
-    if fence is None:
-        raise PenTaken
-    if not headings.put_back(pk, person_id, title=old.title, cover=old.cover):
-        raise HeadingTaken
+    text = normalise(old.text)
     version: int = Document.objects.values_list("version", flat=True).get(pk=pk)
-    new_version = save(pk, person_id, old.text, fence=fence, version=version)
-    editing.release(pk, person_id, fence)
+    words = _words(pk, version, text)
+    with transaction.atomic():
+        fence = editing.take(pk, person_id, is_news=False)
+        if fence is None:
+            raise PenTaken
+        if not headings.put_back(pk, person_id, title=old.title, cover=old.cover):
+            raise HeadingTaken
+        new_version = _write(pk, person_id, text, words, fence=fence, version=version)
+        editing.release(pk, person_id, fence)
     return new_version

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
@@ -144,6 +146,14 @@ def test_autosave_answers_with_the_state(
     assert texts(document, fry) == ["A\nB"]
     document.refresh_from_db()
     assert document.version == 1
+
+
+def test_an_autosave_reads_the_text_once(as_fry: Client, document: Document, fence: int) -> None:
+    """It comes with every pause in the typing, and shows nothing of the document."""
+    with CaptureQueriesContext(connection) as asked:
+        as_fry.post(f"/documents/{document.pk}/draft/", form(document, "One"))
+    readings = [query["sql"] for query in asked if '"collab_document"."text"' in query["sql"]]
+    assert len(readings) == 1
 
 
 @pytest.mark.parametrize(

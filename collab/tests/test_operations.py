@@ -11,6 +11,7 @@ from django.db import connection, connections
 from django.db.models.functions import Now
 
 from collab import listeners
+from collab.differences import WordCount, words_changed
 from collab.errors import StaleSave
 from collab.live.models import Connection, Node
 from collab.live.presence import Page
@@ -245,3 +246,26 @@ def test_activity_ids_become_visible_in_order(leela: Person, fry: Person) -> Non
     for earlier, later in pairwise(seen):
         new = set(later) - set(earlier)
         assert not earlier or all(pk > earlier[-1] for pk in new)
+
+
+@pytest.mark.parametrize("act", ["create", "save", "restore"])
+def test_texts_are_compared_before_the_transaction(
+    leela: Person, document: Document, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    """Comparing long texts takes a while, in which others must be able to write."""
+    compared = []
+
+    def watched(before: str, after: str) -> WordCount:
+        compared.append(connection.in_atomic_block)
+        return words_changed(before, after)
+
+    monkeypatch.setattr(documents, "words_changed", watched)
+    if act == "create":
+        documents.create(leela.pk, Content("Slurm", NEW))
+    elif act == "save":
+        fence = editing.take(document.pk, leela.pk)
+        assert fence
+        documents.save(document.pk, leela.pk, NEW, fence=fence, version=1)
+    else:
+        documents.restore(document.pk, leela.pk, Content("Slurm", NEW))
+    assert compared == [False]
