@@ -22,7 +22,7 @@ from .differences import (
 )
 from .live.metrics import quantile
 from .live.models import Connection, Node
-from .models import Activity, Document, Draft, Person, Reading, Revision
+from .models import Activity, Document, Draft, Link, Person, Reading, Revision, Share
 from .packing import unpack
 from .subjects import WATCHING, Claim, document_of, subject_of
 from .timings import FACES
@@ -192,14 +192,12 @@ def whereabouts() -> list[Whereabouts]:
         if (pk := document_of(subject)) is not None:
             reading[user_id].add(pk)
     editing: dict[int, list[Document]] = defaultdict(list)
-    for document in Document.objects.present().held().defer("text"):
+    # One rendering for all: what only some may know of is left out.
+    known = Document.objects.present().for_everybody().defer("text")
+    for document in known.held():
         if document.holder_id is not None:
             editing[document.holder_id].append(document)
-    documents = (
-        Document.objects.present()
-        .defer("text")
-        .in_bulk({pk for pks in reading.values() for pk in pks})
-    )
+    documents = known.in_bulk({pk for pks in reading.values() for pk in pks})
     return [
         Whereabouts(
             person,
@@ -391,3 +389,28 @@ def comparison(old: Revision | None, new: Revision) -> Comparison:
     before, after = text_of(old) if old else "", text_of(new)
     words = words_changed(before, after)
     return Comparison(old, new, after, difference(before, after), words)
+
+
+def shares(document_id: int) -> models.QuerySet[Share]:
+    """With whom a document is shared by name, by name."""
+    named = Share.objects.filter(document=document_id).select_related("person")
+    return named.order_by("person__display_name", "person__username")
+
+
+def people_to_name(document: Document) -> models.QuerySet[Person]:
+    """Who could be named: everybody with an active account, but the author."""
+    others = Person.objects.filter(is_active=True).exclude(pk=document.author_id)
+    return others.order_by("display_name", "username")
+
+
+def links(document_id: int) -> models.QuerySet[Link]:
+    """The links by which a document can be read now, the first to end first."""
+    return Link.objects.valid().filter(document=document_id).select_related("made_by")
+
+
+def linked_document(token: str) -> Document | None:
+    """The document that this link opens, if it is good and the document there."""
+    links = Link.objects.valid().of(token).values("document")
+    documents = Document.objects.present().filter(pk__in=links)
+    found: Document | None = documents.select_related("changed_by").first()
+    return found

@@ -23,7 +23,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -33,7 +33,15 @@ from . import queries, subjects
 from .live import presence
 from .live.regions import Context, Entry, Feed, region, register
 from .models import Activity, Document
-from .permissions import editor_keys, member_keys, readable_keys, staff_keys, version_keys
+from .permissions import (
+    audience,
+    editor_keys,
+    everybodys_keys,
+    member_keys,
+    readable_keys,
+    staff_keys,
+    version_keys,
+)
 from .subjects import ACTIVITY, DOCUMENTS, PEOPLE, content, subject_of
 from .text import rendered
 from .timings import ANSWER_SECONDS, BADGE_NAMES, FACES, STATUS_SECONDS, WATCH_SECONDS
@@ -216,7 +224,8 @@ def _pen(pk: int) -> dict[str, Any] | None:
 
 @region("partials/new_documents.html", topics=[DOCUMENTS], allow=member_keys)
 def new_documents(key: str) -> Context:
-    return {"count": queries.newer_documents(Document.objects.present(), int(key))}
+    known = Document.objects.present().for_everybody()
+    return {"count": queries.newer_documents(known, int(key))}
 
 
 @region(
@@ -254,7 +263,7 @@ class Toasts(Feed):
     topics = (ACTIVITY,)
 
     def allow(self, user: AbstractBaseUser, keys: Sequence[str]) -> Collection[str]:
-        return member_keys(user, keys)
+        return everybodys_keys(user, keys)
 
     def head(self) -> int:
         return Activity.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
@@ -266,15 +275,16 @@ class Toasts(Feed):
             .defer("document__text")
             .order_by("-pk")[:limit]
         )
-        return [self._entry(activity) for activity in reversed(newest)]
+        may = audience(activity.document_id for activity in newest)
+        return [self._entry(activity, may) for activity in reversed(newest)]
 
-    def _entry(self, activity: Activity) -> Entry:
-        actor = activity.actor_id
+    def _entry(self, activity: Activity, may: Callable[[int, int], bool]) -> Entry:
+        actor, document = activity.actor_id, activity.document_id
         return Entry(
             id=activity.pk,
             slot=f"{activity.document_id}-{actor}",
             context={"activity": activity},
-            seen_by=lambda user_id: user_id != actor,
+            seen_by=lambda user_id: user_id != actor and may(user_id, document),
             you=frozenset({activity.document.author_id}),
         )
 

@@ -7,5 +7,17 @@ from .lease import Lease
 from .person import Person
 from .reading import Reading
 from .revision import Revision
+from .share import Link, Share
 
-__all__ = ["Activity", "Document", "Draft", "Heading", "Lease", "Person", "Reading", "Revision"]
+__all__ = [
+    "Activity",
+    "Document",
+    "Draft",
+    "Heading",
+    "Lease",
+    "Link",
+    "Person",
+    "Reading",
+    "Revision",
+    "Share",
+]

@@ -104,7 +104,7 @@ WITHOUT_DOCUMENT = {"active_users", "people_here", "server_status", "toasts", "n
 
 async def admit(leela: Person, name: str) -> None:
     """Some regions are for administrators."""
-    leela.is_staff = name == "server_status"
+    leela.role = Person.Role.ADMIN if name == "server_status" else Person.Role.MEMBER
     await leela.asave()
 
 
@@ -212,7 +212,7 @@ def test_a_document_that_does_not_exist_shows_nothing(leela: Person, name: str) 
 def test_the_servers_are_for_administrators(leela: Person) -> None:
     """A member asks in vain."""
     assert permitted(leela, ["server_status"]) == set()
-    leela.is_staff = True
+    leela.role = Person.Role.ADMIN
     assert permitted(leela, ["server_status"]) == {"server_status"}
 
 

@@ -24,6 +24,8 @@ pytestmark = pytest.mark.django_db
 OPEN = {
     "login",
     "healthz",
+    "shared",
+    "shared_cover",
     "password_reset",
     "password_reset_done",
     "password_reset_confirm",

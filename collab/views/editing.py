@@ -18,12 +18,13 @@ from ..forms import DraftForm, EditForm, TitleForm
 from ..merging import LongResult, MissingChoice, Overlap, joined, merge
 from ..models import Document, Draft, Revision
 from ..operations import documents, drafts, editing
-from ..permissions import editable_document, followable_document, may_seize, may_trash
+from ..permissions import changeable_document, editable_document, may_seize
 from ..subjects import EDITING, READING, Claim, subject_of
 from ..text import check_size, normalise
 from ..timings import REASON_CHARACTERS
 from . import late, renaming
 from .addresses import to_editor, to_rename
+from .documents import reading_page
 from .requests import PersonRequest, is_visit, method_of, number_of
 
 
@@ -32,7 +33,7 @@ from .requests import PersonRequest, is_visit, method_of, number_of
 def edit(request: PersonRequest, pk: int) -> HttpResponse:
     """The editor. Opening it takes the pen, if that is free."""
     if request.method == "POST":
-        document = followable_document(request.user, pk)
+        document = changeable_document(request.user, pk)
         if document.trashed_at:
             return late.trashed(request, document)
         return (
@@ -49,16 +50,7 @@ def edit(request: PersonRequest, pk: int) -> HttpResponse:
     fence = editing.take(pk, request.user.pk) or _bring(request, document)
     if fence is not None:
         return to_editor(pk, fence)
-    context = {
-        "document": document,
-        "drafts": queries.unsaved(pk, request.user.pk),
-        "subject": subject_of(pk),
-        "mode": READING,
-        "may_seize": may_seize(request.user, document),
-        "may_trash": may_trash(request.user, document),
-        "taken": True,
-    }
-    return render(request, "documents/document.html", context)
+    return reading_page(request, document, taken=True)
 
 
 @require_http_methods(["POST"])
@@ -67,7 +59,7 @@ def pen(request: PersonRequest, pk: int) -> HttpResponse:
     ``act``: ask, withdraw, keep, hand_over, seize. ``DELETE``: give it back."""
     person, act = request.user.pk, request.POST.get("act")
     if act == "hand_over":  # the text comes along, wherever the document is by now
-        return _hand_over(request, followable_document(request.user, pk))
+        return _hand_over(request, changeable_document(request.user, pk))
     document = editable_document(request.user, pk)
     fence = number_of(request.POST.get("fence", "")) or -1
     if method_of(request) == "DELETE":
@@ -252,7 +244,7 @@ def _not_saved(
     if isinstance(error, MissingChoice):
         return _overlap(request, document, form, error, text, version)
     if Document.objects.trashed().filter(pk=document.pk).exists():  # at this very moment
-        return late.trashed(request, followable_document(request.user, document.pk))
+        return late.trashed(request, changeable_document(request.user, document.pk))
     draft = late.rescue(request, document, form, text=text, version=version)
     if isinstance(error, Overlap):
         return _overlap(request, document, form, error, text, version)
