@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.dispatch import receiver
 
 from . import queries
+from .live.conf import conf
 from .live.presence import Page
-from .live.signals import heartbeat, joined, left, swept
+from .live.signals import heartbeat, joined, left, returned, swept
 from .live.topics import bind
 from .models import Document
 from .operations import activity, editing, reading
@@ -30,20 +31,22 @@ def note_opened(pages: Sequence[Page], **kwargs: Any) -> None:
             activity.record_opened(document, page.user_id)
 
 
-@receiver(joined)
+@receiver([joined, returned])
 def give_back_pens(pages: Sequence[Page], **kwargs: Any) -> None:
-    """An editor that was away (asleep, without a network) goes on where it was."""
+    """An editor that was away (asleep, without a network) goes on where it was, and
+    whatever pen it has lasts for a whole time from now."""
     for page in pages:
-        document = document_of(page.subject)
-        if document is not None and page.mode == EDITING and page.claim:
-            editing.regain(document, page.user_id, int(page.claim))
+        for document, fence in _claims([page]):
+            editing.regain(document, page.user_id, fence)
+    editing.renew(_claims(pages))
 
 
 @receiver(left)
 def note_read(pages: Sequence[Page], **kwargs: Any) -> None:
     """A page was live to its end: the person has seen all saves till then.
 
-    The pen of an editor that is gone for good returns at once.
+    The pen of an editor that has said goodbye returns now; that of one that was lost
+    has no claim any more, and runs out in its own time: its page may be open still.
     """
     for page in pages:
         document = document_of(page.subject)
@@ -64,17 +67,21 @@ _renewed_at = 0.0
 def keep_pens(pages: Sequence[Page], **kwargs: Any) -> None:
     """Renew the pens of the pages this process holds, together."""
     global _renewed_at
-    if time.monotonic() - _renewed_at < RENEW_SECONDS:
-        return
+    if time.monotonic() - _renewed_at + conf().heartbeat_seconds < RENEW_SECONDS:
+        return  # the next heartbeat is early enough
     _renewed_at = time.monotonic()
-    claims = {
+    editing.renew(_claims(pages))
+
+
+def _claims(pages: Iterable[Page]) -> set[tuple[int, int]]:
+    """The documents that these pages edit, with their fences."""
+    return {
         (document, int(page.claim))
         for page in pages
         if page.mode == EDITING
         and page.claim
         and (document := document_of(page.subject)) is not None
     }
-    editing.renew(claims)
 
 
 @receiver(swept)

@@ -39,3 +39,8 @@ def typing(document_id: int) -> str:
 def pen(document_id: int) -> str:
     """The topic of a document's edit lease."""
     return f"pen:{document_id}"
+
+
+def renewal(document_id: int) -> str:
+    """The topic of that lease's renewals, which matter to its holder alone."""
+    return f"renewal:{document_id}"

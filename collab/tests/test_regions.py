@@ -53,7 +53,12 @@ async def beats(document: Document, fry: Person) -> None:
     await (await process.current()).presence.beat()
 
 
-#: By region: a page that shows it, and an act that changes it.
+async def renews(document: Document, fry: Person) -> None:
+    """As the server does at a heartbeat, for whoever has the pen."""
+    await document.arefresh_from_db()
+    await sync_to_async(editing.renew)([(document.pk, document.fence)])
+
+
 async def types(document: Document, fry: Person) -> None:
     fence = await take(document.pk, fry.pk)
     assert fence
@@ -62,6 +67,7 @@ async def types(document: Document, fry: Person) -> None:
     )
 
 
+#: By region: a page that shows it, and an act that changes it.
 SHOWN: dict[str, tuple[str, Act]] = {
     "active_users": ("/", renames_himself),
     "people_here": ("/active/", edits),
@@ -74,6 +80,7 @@ SHOWN: dict[str, tuple[str, Act]] = {
     "document_people": ("/documents/{pk}/", edits),
     "pen": ("/documents/{pk}/", edits),
     "editor_pen": ("/documents/{pk}/edit/", saves),
+    "renewal": ("/documents/{pk}/edit/", renews),
     "new_documents": ("/", writes_another),
     "server_status": ("/status/", beats),
     "new_versions": ("/documents/{pk}/history/", saves),
@@ -81,6 +88,8 @@ SHOWN: dict[str, tuple[str, Act]] = {
 }
 
 
+#: Their keys have two parts.
+OF_A_STAY = {"editor_pen", "renewal", "new_versions"}
 WITHOUT_DOCUMENT = {"active_users", "people_here", "server_status", "toasts", "new_documents"}
 
 
@@ -115,7 +124,7 @@ async def test_push_equals_reload(
         await act(document, fry)
         await page.until(lambda: any(page.regions[i] != before[i] for i in shown))
         # Loading an editor takes the pen; "new" begins anew at each load.
-        if name not in {"editor_pen", "new_documents", "new_versions"}:
+        if name not in {"editor_pen", "renewal", "new_documents", "new_versions"}:
             await page.until_current("toasts")
 
 
@@ -161,13 +170,11 @@ async def test_an_outsider_receives_nothing(
     def ask() -> None:
         region = regions.get(name)
         key = {
-            "editor_pen": f"{document.pk}_1",
-            "new_versions": f"{document.pk}_1",
             "active_users": "",
             "people_here": "",
             "server_status": "",
             "toasts": "",
-        }.get(name, str(document.pk))
+        }.get(name, f"{document.pk}_1" if name in OF_A_STAY else str(document.pk))
         assert list(region.allow(zoidberg, [key])) == []
         assert permitted(zoidberg, [regions.region_id(name, key)]) == set()
         request = rf.get("/")  # type: ignore[attr-defined]
@@ -187,7 +194,7 @@ def test_a_document_that_does_not_exist_shows_nothing(leela: Person, name: str) 
     """An unknown key is allowed to nobody, and loads nothing."""
     region = regions.get(name)
     assert isinstance(region, Region)
-    key = "4711_1" if name in {"editor_pen", "new_versions"} else "4711"
+    key = "4711_1" if name in OF_A_STAY else "4711"
     assert list(region.allow(leela, [key, "x", "-1", ""])) == []
     assert dict(region.load([key])) == {}
 
