@@ -242,10 +242,22 @@ def sqlite_stack() -> Iterator[Stack]:
 
 
 @contextmanager
-def cluster_stack(postgres: Postgres, redis_url: str) -> Iterator[Stack]:
-    """Two processes on two ports, sharing PostgreSQL and Redis."""
+def cluster_stack(
+    postgres: Postgres, redis_url: str, extra: Mapping[str, str] | None = None
+) -> Iterator[Stack]:
+    """Two processes on two ports, sharing PostgreSQL and Redis.
+
+    Args:
+        extra: further environment variables.
+    """
     with temporary_folder("cluster") as folder:
-        stack = Stack(folder, free_ports(2), database_url=postgres.database(), redis_url=redis_url)
+        stack = Stack(
+            folder,
+            free_ports(2),
+            database_url=postgres.database(),
+            redis_url=redis_url,
+            extra=extra,
+        )
         stack.prepare()
         try:
             stack.start()
