@@ -184,7 +184,7 @@ def _save(request: PersonRequest, document: Document) -> HttpResponse:
     stay = form.cleaned_data["fence"]
     page, sequence = form.cleaned_data["page"], form.cleaned_data["sequence"]
     version = late.begun_from(request, document, form)
-    fence = _fence_to_save(request, document, stay, version)
+    fence = form.cleaned_data["fence"] = _fence_to_save(request, document, stay, version)
     unchanged = (content.title, content.text, content.cover) == (
         document.title,
         document.text,
@@ -256,8 +256,7 @@ def _not_saved(
     draft = late.rescue(request, document, form, **result)
     if isinstance(error, Overlap):
         return _overlap(request, document, form, error, content, version)
-    new_cover = content.cover if content.cover != document.cover else ""
-    return _conflict(request, document, form, message=str(error), cover=new_cover, rescued=draft)
+    return _conflict(request, document, form, content=content, message=str(error), rescued=draft)
 
 
 def _chosen(
@@ -322,6 +321,7 @@ def _overlap(
         "fence": data["fence"],
         # What comes of the choices is newer than what they are about.
         "sequence": data["sequence"] and data["sequence"] + 1,
+        "rescued": request.POST.getlist("rescued"),
         "base": base,
         "subject": subject_of(document.pk),
         "mode": EDITING,
@@ -335,16 +335,15 @@ def _overlap(
 
 def _settle_rescued(request: PersonRequest) -> None:
     """The conflict is over, and what was rescued in it is part of its result."""
-    rescued = request.POST.get("rescued", "")
-    if rescued.isdecimal() and len(rescued) < 19:
-        drafts.discard(int(rescued), request.user.pk)
+    for rescued in request.POST.getlist("rescued"):
+        if rescued.isdecimal() and len(rescued) < 19:
+            drafts.discard(int(rescued), request.user.pk)
 
 
 def _refused(request: PersonRequest, document: Document, form: EditForm) -> HttpResponse:
     """The form says what is wrong, and everything that was typed stays."""
     if "decided" in request.POST:
-        kept = request.POST.get("kept_cover", "")
-        return _conflict(request, document, form, cover=kept, status=422)
+        return _conflict(request, document, form, status=422)
     if request.htmx:
         return render(request, "partials/save_state.html", {"form": form}, status=422)
     if form.has_error("version") or form.has_error("fence"):
@@ -357,20 +356,23 @@ def _conflict(
     document: Document,
     form: EditForm,
     *,
+    content: Content | None = None,
     message: str = "",
-    cover: str = "",
     rescued: Draft | None = None,
     status: int = 409,
 ) -> HttpResponse:
-    """Both texts, whole: nothing that was typed is dropped."""
+    """Both texts, whole: nothing that was typed, or chosen, is dropped."""
+    fields = {name: request.POST.get(name, "") for name in ("title", "text", "kept_cover")}
+    yours = content or Content(fields["title"], fields["text"], fields["kept_cover"])
+    kept_cover = yours.cover if yours.cover != document.cover else ""
     document.refresh_from_db()
     context = {
         "document": document,
         "form": form,
         "message": message,
-        "kept_cover": cover,
-        "rescued": rescued.pk if rescued else request.POST.get("rescued", ""),
-        "yours": {"title": request.POST.get("title", ""), "text": request.POST.get("text", "")},
+        "kept_cover": kept_cover,
+        "rescued": [*request.POST.getlist("rescued"), *([rescued.pk] if rescued else [])],
+        "yours": yours,
         "subject": subject_of(document.pk),
         "mode": READING,
     }
