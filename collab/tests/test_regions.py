@@ -15,7 +15,7 @@ from collab.live import process, regions
 from collab.live.pages import live_page, permitted
 from collab.live.process import Process
 from collab.live.regions import Feed, Region
-from collab.live.testing import visit
+from collab.live.testing import announced, visit
 from collab.models import Document, Person
 from collab.operations import documents, drafts, editing, people
 from collab.operations.documents import Content
@@ -126,6 +126,21 @@ async def test_push_equals_reload(
         # Loading an editor takes the pen; "new" begins anew at each load.
         if name not in {"editor_pen", "renewal", "new_documents", "new_versions"}:
             await page.until_current("toasts")
+
+
+@pytest.mark.parametrize("url", ["/", "/documents/{pk}/", "/documents/{pk}/watch/"])
+async def test_a_renewal_costs_nobody_else_anything(
+    engine: Process, leela: Person, fry: Person, document: Document, url: str
+) -> None:
+    """Who reads or watches, or looks at the list: nothing is rendered for them."""
+    fence = await take(document.pk, fry.pk)
+    assert fence
+    async with visit(leela, url.format(pk=document.pk)) as page:
+        with announced() as topics:
+            await sync_to_async(editing.renew)([(document.pk, fence)])
+        assert topics
+        for shown in page.regions:
+            assert topics.isdisjoint(regions.topics_of(shown)), shown
 
 
 @pytest.mark.parametrize("url", ["/", "/active/", "/documents/{pk}/", "/documents/{pk}/history/"])
