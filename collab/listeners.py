@@ -9,8 +9,9 @@ from typing import Any
 from django.dispatch import receiver
 
 from . import queries
+from .live.conf import conf
 from .live.presence import Page
-from .live.signals import heartbeat, joined, left, swept
+from .live.signals import heartbeat, joined, left, returned, swept
 from .live.topics import bind
 from .models import Document
 from .operations import activity, editing, headings, reading
@@ -30,14 +31,16 @@ def note_opened(pages: Sequence[Page], **kwargs: Any) -> None:
             activity.record_opened(document, page.user_id)
 
 
-@receiver(joined)
+@receiver([joined, returned])
 def give_back_leases(pages: Sequence[Page], **kwargs: Any) -> None:
-    """A page that was away (asleep, without a network) goes on where it was."""
+    """A page that was away (asleep, without a network) goes on where it was, and
+    whatever it holds lasts for a whole time from now."""
     for document, page, claim in _claims(pages):
         if claim.pen:
             editing.regain(document, page.user_id, claim.pen)
         if claim.heading:
             headings.regain(document, page.user_id, claim.heading)
+    _renew(pages)
 
 
 @receiver(left)
@@ -51,8 +54,10 @@ def note_read(pages: Sequence[Page], **kwargs: Any) -> None:
 
 @receiver(left)
 def free_leases(pages: Sequence[Page], **kwargs: Any) -> None:
-    """What a page held that is gone for good returns at once, unless it was loaded
-    again, or led to another that goes on: then that has the same claim."""
+    """What a page held that has said goodbye returns now, unless it was loaded again,
+    or led to another that goes on: then that has the same claim. A page that was lost
+    has no claim any more, and its leases run out in their own time: it may be open
+    still."""
     for document, page, claim in _claims(pages):
         here = queries.claims(page.user_id, document)
         if claim.pen and all(other.pen != claim.pen for other in here):
@@ -68,6 +73,12 @@ def _claims(pages: Sequence[Page]) -> Iterator[tuple[int, Page, Claim]]:
             yield document, page, Claim.of(page.claim)
 
 
+def _renew(pages: Sequence[Page]) -> None:
+    claims = [(document, claim) for document, _, claim in _claims(pages)]
+    editing.renew({(document, claim.pen) for document, claim in claims if claim.pen})
+    headings.renew({(document, claim.heading) for document, claim in claims if claim.heading})
+
+
 _renewed_at = 0.0
 
 
@@ -75,12 +86,10 @@ _renewed_at = 0.0
 def keep_leases(pages: Sequence[Page], **kwargs: Any) -> None:
     """Renew the leases of the pages this process holds, together."""
     global _renewed_at
-    if time.monotonic() - _renewed_at < RENEW_SECONDS:
-        return
+    if time.monotonic() - _renewed_at + conf().heartbeat_seconds < RENEW_SECONDS:
+        return  # the next heartbeat is early enough
     _renewed_at = time.monotonic()
-    claims = [(document, claim) for document, _, claim in _claims(pages)]
-    editing.renew({(document, claim.pen) for document, claim in claims if claim.pen})
-    headings.renew({(document, claim.heading) for document, claim in claims if claim.heading})
+    _renew(pages)
 
 
 @receiver(swept)

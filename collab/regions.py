@@ -15,6 +15,7 @@
 | document_people | document | who is inside, and what they do |
 | pen | document | the way to the editor, or who has the pen |
 | editor_pen | document_fence | whether this editor still has the pen, and its document |
+| renewal | document_fence | until when, for the editor's own clock |
 | new_documents | newest id | how many documents have come since |
 | server_status | – | the server processes and their numbers, for administrators |
 | new_versions | document_version | how many versions have come since |
@@ -44,7 +45,15 @@ from .permissions import (
 )
 from .subjects import ACTIVITY, DOCUMENTS, PEOPLE, content, subject_of
 from .text import rendered
-from .timings import ANSWER_SECONDS, BADGE_NAMES, FACES, STATUS_SECONDS, WATCH_SECONDS
+from .timings import (
+    ANSWER_SECONDS,
+    BADGE_NAMES,
+    FACES,
+    LEASE_SECONDS,
+    RENEW_SECONDS,
+    STATUS_SECONDS,
+    WATCH_SECONDS,
+)
 
 
 def _content(key: str) -> list[str]:
@@ -220,6 +229,25 @@ def _pen(pk: int) -> dict[str, Any] | None:
         return None
     until = document.asked_at and document.asked_at + timedelta(seconds=ANSWER_SECONDS)
     return {"document": document, "until": until}
+
+
+def _renewal_topics(key: str) -> list[str]:
+    pk = int(key.partition("_")[0])
+    return [subjects.renewal(pk), subjects.pen(pk)]
+
+
+@region("partials/renewal.html", topics=_renewal_topics, allow=editor_keys, many=True)
+def renewal(keys: Sequence[str]) -> Mapping[str, Context]:
+    """Each time it comes, the editor may be typed in for as long as a renewal lasts,
+    but for the time by which it may be late."""
+    claims = {key: tuple(int(number) for number in key.split("_")) for key in keys}
+    ends = queries.lease_ends(pk for pk, _ in claims.values())
+    lasts = int(1000 * (LEASE_SECONDS - RENEW_SECONDS))
+    return {
+        key: {"until": ends[pk][1], "milliseconds": lasts}
+        for key, (pk, fence) in claims.items()
+        if pk in ends and ends[pk][0] == fence
+    }
 
 
 @region("partials/new_documents.html", topics=[DOCUMENTS], allow=member_keys)

@@ -232,7 +232,7 @@ GENERAL: dict[str, Callable[[Person], bool]] = {
     "server_status": lambda person: person.is_administrator,
 }
 #: Regions of pages that need more than the right to read.
-STRICT = {"editor_pen": "change", "heading_lease": "change"}
+STRICT = {"editor_pen": "change", "heading_lease": "change", "renewal": "change"}
 
 
 @pytest.mark.parametrize("kind", list(MAY))

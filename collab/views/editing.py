@@ -170,7 +170,7 @@ def _save(request: PersonRequest, document: Document) -> HttpResponse:
     text, stay = form.cleaned_data["text"], form.cleaned_data["fence"]
     page, sequence = form.cleaned_data["page"], form.cleaned_data["sequence"]
     version = late.begun_from(request, document, form)
-    fence = _fence_to_save(request, document, stay, version)
+    fence = form.cleaned_data["fence"] = _fence_to_save(request, document, stay, version)
     merged_with = None
     if not (done and text == document.text):
         try:
@@ -248,7 +248,7 @@ def _not_saved(
     draft = late.rescue(request, document, form, text=text, version=version)
     if isinstance(error, Overlap):
         return _overlap(request, document, form, error, text, version)
-    return _conflict(request, document, form, message=str(error), rescued=draft)
+    return _conflict(request, document, form, yours=text, message=str(error), rescued=draft)
 
 
 def _chosen(request: PersonRequest, document: Document, yours: str, base: int) -> tuple[str, int]:
@@ -306,6 +306,7 @@ def _overlap(
         "fence": data["fence"],
         # What comes of the choices is newer than what they are about.
         "sequence": data["sequence"] and data["sequence"] + 1,
+        "rescued": request.POST.getlist("rescued"),
         "base": base,
         "subject": subject_of(document.pk),
         "mode": EDITING,
@@ -319,9 +320,9 @@ def _overlap(
 
 def _settle_rescued(request: PersonRequest) -> None:
     """The conflict is over, and what was rescued in it is part of its result."""
-    rescued = request.POST.get("rescued", "")
-    if rescued.isdecimal() and len(rescued) < 19:
-        drafts.discard(int(rescued), request.user.pk)
+    for rescued in request.POST.getlist("rescued"):
+        if rescued.isdecimal() and len(rescued) < 19:
+            drafts.discard(int(rescued), request.user.pk)
 
 
 def _refused(request: PersonRequest, document: Document, form: EditForm) -> HttpResponse:
@@ -340,18 +341,19 @@ def _conflict(
     document: Document,
     form: EditForm,
     *,
+    yours: str | None = None,
     message: str = "",
     rescued: Draft | None = None,
     status: int = 409,
 ) -> HttpResponse:
-    """Both texts, whole: nothing that was typed is dropped."""
+    """Both texts, whole: nothing that was typed, or chosen, is dropped."""
     document.refresh_from_db()
     context = {
         "document": document,
         "form": form,
         "message": message,
-        "rescued": rescued.pk if rescued else request.POST.get("rescued", ""),
-        "yours": request.POST.get("text", ""),
+        "rescued": [*request.POST.getlist("rescued"), *([rescued.pk] if rescued else [])],
+        "yours": request.POST.get("text", "") if yours is None else yours,
         "subject": subject_of(document.pk),
         "mode": READING,
     }
