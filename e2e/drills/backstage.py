@@ -116,9 +116,13 @@ ACTS: dict[str, Callable[..., Any]] = {"enter": enter, "write": write, "retitle"
 
 def main() -> None:
     django.setup()
+    # Django's own can be imported only now.
+    from django.db import connections
+
     for line in sys.stdin:
         wanted = json.loads(line)
         print(json.dumps(ACTS[wanted.pop("do")](**wanted)), flush=True)
+        connections.close_all()  # the database may be another one by the next
 
 
 if __name__ == "__main__":
