@@ -50,6 +50,8 @@ class LiveConf:
     socket_queue_frames: int = 256
     #: Longest accepted inbound frame (the resume message).
     inbound_bytes: int = 64 * 1024
+    #: Inbound frames waiting to be read; a socket that sends more is cut.
+    inbound_frames: int = 16
     #: Server processes that share the database; the in-memory layer serves one.
     processes: int = 1
 

@@ -20,6 +20,7 @@ import time
 import urllib.request
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -228,6 +229,11 @@ class Crowd:
         if ending:
             await asyncio.wait(ending)
 
+    def asks_again(self, visitor: Visitor) -> None:
+        """Have an open page resume once more."""
+        assert visitor.socket
+        self.run(visitor.socket.send(visitor.resume()))
+
     # What is asked of pages.
 
     def become_right(
@@ -238,14 +244,14 @@ class Crowd:
         eventually(lambda: are_right(visitors, people), what, within)
 
     @contextmanager
-    def pinging(self, visitors: Sequence[Visitor], every: float = 0.02) -> Iterator[list[float]]:
+    def pinging(self, visitors: Sequence[Visitor], every: float = 0.02) -> Iterator[Waits]:
         """Meanwhile, ask the server for a sign of life on each of these sockets in
-        turn: gives the seconds that each answer took. It answers from its event loop,
-        so nobody waits longer for anything than for this."""
-        waited: list[float] = []
-        asking = asyncio.run_coroutine_threadsafe(_ping(visitors, every, waited), self.loop)
+        turn. It answers from its event loop, so nobody waits longer for anything
+        than for this."""
+        waits = Waits()
+        asking = asyncio.run_coroutine_threadsafe(_ping(visitors, every, waits), self.loop)
         try:
-            yield waited
+            yield waits
         finally:
             asking.cancel()
 
@@ -261,14 +267,30 @@ class Crowd:
         self._backstage.communicate()
 
 
-async def _ping(visitors: Sequence[Visitor], every: float, waited: list[float]) -> None:
+@dataclass
+class Waits:
+    """How long answers took, and how much too late a timer of our own went off
+    meanwhile: so long the machine had no time for us, and as long for anybody."""
+
+    answers: list[float] = field(default_factory=list)
+    timers: list[float] = field(default_factory=list)
+
+    @property
+    def p99(self) -> float:
+        """What 99 of 100 answers do not exceed, without the machine's share."""
+        return p99(self.answers) - p99(self.timers)
+
+
+async def _ping(visitors: Sequence[Visitor], every: float, waits: Waits) -> None:
     while True:
         for visitor in visitors:
             assert visitor.socket, "it was closed"
             began = time.monotonic()
             await (await visitor.socket.ping())
-            waited.append(time.monotonic() - began)
+            answered = time.monotonic()
             await asyncio.sleep(every)
+            waits.answers.append(answered - began)
+            waits.timers.append(time.monotonic() - answered - every)
 
 
 def are_right(visitors: Sequence[Visitor], people: int) -> bool:
