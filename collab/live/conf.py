@@ -44,6 +44,9 @@ class LiveConf:
     feed_replay: int = 20
     #: Threads for the engine's database work and rendering, per process.
     threads: int = 4
+    #: How long a statement of these threads may take (PostgreSQL). All of them may
+    #: wait that long, and the heartbeat after them, before a process is taken for dead.
+    statement_seconds: float = 2.0
     #: A socket with more unsent bytes than this is cut: it is not reading.
     socket_buffer_bytes: int = 2 * 1024 * 1024
     #: Frames waiting for one socket on servers without a fast path.
