@@ -21,7 +21,7 @@ class LiveConf:
     #: Least time between two flushes. An isolated event leaves at once.
     tick_seconds: float = 0.02
     #: How long a flush waits for a slow region before it sends the others.
-    region_wait_seconds: float = 0.1
+    region_wait_seconds: float = 0.05
     #: Joins and leaves are written together, at most this long after the first.
     presence_batch_seconds: float = 0.02
     #: How often a process proves that it lives.

@@ -110,8 +110,17 @@ def retitle(documents: Sequence[int], times: int, pause: float = 0.0) -> list[fl
     return done
 
 
+def announce(topics: Sequence[str]) -> None:
+    """Say that these have changed."""
+    from collab.live.topics import changed
+
+    changed(*topics)
+
+
 #: What can be asked for.
-ACTS: dict[str, Callable[..., Any]] = {"enter": enter, "write": write, "retitle": retitle}
+ACTS: dict[str, Callable[..., Any]] = {
+    act.__name__: act for act in (enter, write, retitle, announce)
+}
 
 
 def main() -> None:

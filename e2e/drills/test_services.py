@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 import urllib.error
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import psycopg
 import pytest
 
-from e2e.drills.crowd import Crowd, Visitor
+from e2e.conftest import on_cluster
+from e2e.drills.crowd import Crowd, Visitor, p99
 from e2e.lengths import length
 from e2e.services import Postgres, RedisSwitch, eventually, postgres_server
 from e2e.stack import Stack, cluster_stack
@@ -19,6 +22,8 @@ from e2e.stack import Stack, cluster_stack
 AWAY_SECONDS = length(3, full=10)
 #: What is promised: right within 15 s of the return.
 RETURN = 15.0
+#: What is promised to all while one query hangs, in seconds.
+WAIT = 0.1
 #: Only for getting a crowd in, in seconds.
 ENTERING = 60.0
 
@@ -132,3 +137,35 @@ def test_postgresql_is_restarted(stack: Stack, own_postgres: Postgres, crowd: Cr
     assert not any(one.codes for one in stay)
     crowd.ask("retitle", documents=documents, times=5)
     crowd.become_right(stay, 80, within=RETURN, what="news come again")
+
+
+@on_cluster
+def test_a_query_hangs_for_four_seconds(stack: Stack, crowd: Crowd) -> None:
+    """Somebody locks the table of activities for four seconds, so the toasts of all
+    pages wait, and with them a thread of each process; meanwhile documents change.
+
+    Pass: 99 of 100 changes are on every page within 100 ms, and the server answers as
+    fast; the engine has given up waiting by itself; afterwards all are right.
+    """
+    (document,) = crowd.ask("write", count=1)
+    visitors = crowd.enter(40)
+    crowd.connect(visitors)
+    crowd.become_right(visitors, 40, within=ENTERING, what="all are in")
+    for one in visitors:
+        one.keeps = True
+    with psycopg.connect(stack.database_url) as locker, crowd.pinging(visitors[:10]) as waits:
+        locker.execute("LOCK TABLE collab_activity IN ACCESS EXCLUSIVE MODE")
+        crowd.ask("announce", topics=["activity"])
+        committed = crowd.ask("retitle", documents=[document], times=40, pause=0.1)
+    crowd.become_right(visitors, 40, within=RETURN, what="all are right")
+    late = [at - committed[n] for one in visitors for at, n in changes(one)]
+    assert len(late) == len(visitors) * len(committed)
+    assert p99(late) - p99(waits.timers) < WAIT
+    assert waits.p99 < WAIT
+    assert "canceling statement due to statement timeout" in stack.logs()
+
+
+def changes(visitor: Visitor) -> list[tuple[float, int]]:
+    """When a page heard of which change."""
+    found = ((at, re.search(r"Change (\d+)", frame)) for at, frame in visitor.pushed)
+    return [(at, int(change[1])) for at, change in found if change]
