@@ -190,7 +190,7 @@ def whereabouts() -> list[Whereabouts]:
         if (pk := document_of(subject)) is not None:
             reading[user_id].add(pk)
     editing: dict[int, list[Document]] = defaultdict(list)
-    for document in Document.objects.present().held().defer("text"):
+    for document in Document.objects.present().held().order_by("title").defer("text"):
         if document.holder_id is not None:
             editing[document.holder_id].append(document)
     documents = (
@@ -216,8 +216,9 @@ def whereabouts() -> list[Whereabouts]:
 
 
 def _active_people() -> models.QuerySet[Any]:
-    here = Connection.objects.live().filter(user=OuterRef("pk"))
-    return Person.objects.filter(Exists(here)).order_by("display_name", "username")
+    # Not Exists: SQLite would ask it of every person there is.
+    here = Connection.objects.live().values("user")
+    return Person.objects.filter(pk__in=here).order_by("display_name", "username")
 
 
 def is_connected(person_id: int, document_id: int, claim: str) -> bool:
