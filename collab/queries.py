@@ -195,7 +195,7 @@ def whereabouts() -> list[Whereabouts]:
     editing: dict[int, list[Document]] = defaultdict(list)
     # One rendering for all: what only some may know of is left out.
     known = Document.objects.present().for_everybody().defer("text")
-    for document in known.held():
+    for document in known.held().order_by("heading__title"):
         if document.holder_id is not None:
             editing[document.holder_id].append(document)
     documents = known.in_bulk({pk for pks in reading.values() for pk in pks})
@@ -217,8 +217,9 @@ def whereabouts() -> list[Whereabouts]:
 
 
 def _active_people() -> models.QuerySet[Any]:
-    here = Connection.objects.live().filter(user=OuterRef("pk"))
-    return Person.objects.filter(Exists(here)).order_by("display_name", "username")
+    # Not Exists: SQLite would ask it of every person there is.
+    here = Connection.objects.live().values("user")
+    return Person.objects.filter(pk__in=here).order_by("display_name", "username")
 
 
 def claims(person_id: int, document_id: int) -> list[Claim]:

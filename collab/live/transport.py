@@ -120,7 +120,10 @@ class DaphneWire:
     def abort(self) -> None:
         # Autobahn stays "open" for one more turn of the loop after this.
         self._open = False
-        self._protocol.transport.abortConnection()
+        transport = self._protocol.transport
+        transport.abortConnection()
+        # The connection is remembered for a while; what was meant for it need not be.
+        transport.dataBuffer, transport._tempDataBuffer, transport._tempDataLen = b"", [], 0
 
 
 def direct_send(transport: Any) -> Callable[[bytes], int] | None:

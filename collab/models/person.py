@@ -36,7 +36,9 @@ class Person(AbstractUser):
         MEMBER = "member", _("Member")
         GUEST = "guest", _("Guest")
 
-    role = models.CharField(_("role"), max_length=10, choices=Role, default=Role.MEMBER)
+    role = models.CharField(
+        _("role"), max_length=10, choices=Role, default=Role.MEMBER, db_index=True
+    )
     display_name = models.CharField(_("display name"), max_length=60, blank=True)
     colour = models.CharField(_("colour"), max_length=10, choices=Colour, blank=True)
     language = models.CharField(
