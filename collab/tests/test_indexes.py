@@ -24,7 +24,7 @@ from collab import queries, regions
 from collab.live import presence
 from collab.live.models import Connection, Node
 from collab.live.sessions import person_of
-from collab.models import Activity, Document, Draft, Heading, Person, Reading, Revision
+from collab.models import Activity, Document, Draft, Heading, Person, Reading, Revision, Share
 from collab.operations import editing
 from collab.packing import pack
 from collab.permissions import readable, readable_keys
@@ -64,6 +64,10 @@ def leela() -> Person:
     )
     Heading.objects.bulk_create(
         Heading(document=one, title=f"Document {one.pk}") for one in Document.objects.order_by()
+    )
+    Share.objects.bulk_create(
+        Share(document=one, person=people[(n + 1) % PEOPLE])
+        for n, one in enumerate(Document.objects.order_by("pk"))
     )
     _life(people, list(Document.objects.order_by("pk")))
     with connection.cursor() as cursor:
