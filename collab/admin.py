@@ -9,7 +9,7 @@ from django.contrib.auth.admin import UserAdmin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from .models import Activity, Document, Person
+from .models import Activity, Document, Person, SecurityEvent
 from .operations import people
 from .permissions import followable, is_administrator, may_manage, roles_to_give
 
@@ -62,6 +62,32 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
 
     def save_model(self, request: HttpRequest, obj: Person, form: Any, change: bool) -> None:
         people.update(obj)  # so that open pages show the new name
+
+
+@admin.register(SecurityEvent)
+class SecurityEventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """The audit log: to read."""
+
+    list_display = ("at", "kind", "actor", "person", "address", "detail")
+    list_filter = ("kind", "at")
+    list_select_related = ("actor", "person")
+    search_fields = ("actor__username", "person__username", "address", "detail")
+    date_hierarchy = "at"
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return is_administrator(request.user)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_administrator(request.user)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 @admin.register(Document)

@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 from django import forms
+from django.contrib.auth.forms import BaseUserCreationForm
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
@@ -196,6 +197,14 @@ class LinkForm(forms.Form):
         choices=[("1", _("one day")), ("7", _("a week")), ("30", _("30 days"))],
         initial="7",
     )
+
+
+class JoinForm(BaseUserCreationForm):  # type: ignore[type-arg]
+    """A new account, by an invitation."""
+
+    class Meta:
+        model = Person
+        fields = ("username", "display_name", "email")
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]

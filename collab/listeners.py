@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.dispatch import receiver
+from django.http import HttpRequest
+from django.utils import timezone
 
 from . import queries
 from .live.conf import conf
 from .live.presence import Page
 from .live.signals import heartbeat, joined, left, returned, swept
 from .live.topics import bind
-from .models import Document
-from .operations import activity, editing, headings, reading
+from .models import Document, Person, SecurityEvent
+from .models.sign_in import DEVICE
+from .operations import activity, audit, editing, headings, reading
 from .subjects import DOCUMENTS, READING, Claim, content, document_of, pen
 from .timings import RENEW_SECONDS
+
+Kind = SecurityEvent.Kind
 
 # The administration deletes through the models: data binding tells the pages.
 bind(Document, lambda document: (content(document.pk), pen(document.pk), DOCUMENTS))
@@ -99,3 +105,31 @@ def pass_leases_on(**kwargs: Any) -> None:
     editing.expire()
     headings.expire()
     editing.pass_on()
+
+
+@receiver(user_logged_in)
+def note_sign_in(request: HttpRequest, user: Person, **kwargs: Any) -> None:
+    """The session knows its browser from now on, for its list in the profile."""
+    address = request.META.get("REMOTE_ADDR") or None
+    agent = request.headers.get("User-Agent", "")
+    at = timezone.now().isoformat()
+    request.session[DEVICE] = {"agent": agent, "address": address, "at": at}
+    audit.record(Kind.SIGNED_IN, actor=user.pk, person=user.pk, address=address)
+
+
+@receiver(user_logged_out)
+def note_sign_out(request: HttpRequest, user: Person | None, **kwargs: Any) -> None:
+    if user is not None:
+        address = request.META.get("REMOTE_ADDR") or None
+        audit.record(Kind.SIGNED_OUT, actor=user.pk, person=user.pk, address=address)
+
+
+@receiver(user_login_failed)
+def note_refusal(
+    credentials: Mapping[str, Any], request: HttpRequest | None = None, **kwargs: Any
+) -> None:
+    """Of the name that was tried only whether there is such an account."""
+    found = Person.objects.filter(username=str(credentials.get("username", ""))[:150])
+    address = request.META.get("REMOTE_ADDR") if request else None
+    person = found.values_list("pk", flat=True).first()
+    audit.record(Kind.REFUSED, person=person, address=address or None)

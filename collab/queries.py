@@ -23,7 +23,18 @@ from .differences import (
 )
 from .live.metrics import quantile
 from .live.models import Connection, Node
-from .models import Activity, Document, Draft, Link, Person, Reading, Revision, Share
+from .models import (
+    Activity,
+    Document,
+    Draft,
+    Invitation,
+    Link,
+    Person,
+    Reading,
+    Revision,
+    Share,
+    SignIn,
+)
 from .packing import unpack
 from .subjects import WATCHING, Claim, document_of, subject_of
 from .timings import FACES
@@ -422,3 +433,23 @@ def linked_document(token: str) -> Document | None:
     documents = Document.objects.present().filter(pk__in=links)
     found: Document | None = documents.select_related("changed_by").first()
     return found
+
+
+def sign_ins(person_id: int) -> models.QuerySet[SignIn]:
+    """Where a person is signed in, the newest first."""
+    return SignIn.objects.filter(person=person_id, expire_date__gt=Now()).order_by("-at")
+
+
+def accounts() -> models.QuerySet[Person]:
+    """Everybody with an account, those that are on first, by name."""
+    return Person.objects.order_by("-is_active", "display_name", "username")
+
+
+def invitations() -> models.QuerySet[Invitation]:
+    """The invitations that somebody can use."""
+    return Invitation.objects.open().select_related("made_by")
+
+
+def invitation(token: str) -> Invitation | None:
+    """The invitation that this secret is of, if it can be used."""
+    return Invitation.objects.open().of(token).select_related("made_by").first()

@@ -202,6 +202,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 # -- People --------------------------------------------------------------------
 
 AUTH_USER_MODEL = "collab.Person"
+SESSION_ENGINE = "collab.sessions"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

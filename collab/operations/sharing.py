@@ -13,36 +13,45 @@ from ..live import presence
 from ..live.models import Connection
 from ..live.sessions import rights_changed
 from ..live.topics import changed
-from ..models import Document, Heading, Link, Person, Share
+from ..models import Document, Heading, Link, Person, SecurityEvent, Share
 from ..models.share import digest_of
 from ..permissions import changeable
 from ..subjects import DOCUMENTS, content, heading, pen
+from . import audit
+
+Kind = SecurityEvent.Kind
 
 
 @transaction.atomic
-def set_access(pk: int, access: Document.Access) -> None:
+def set_access(pk: int, access: Document.Access, *, actor: int) -> None:
     """Make a document for the whole workspace, or for named people only."""
     if Document.objects.filter(pk=pk).exclude(access=access).update(access=access):
         here = Connection.objects.live().values_list("user", flat=True).distinct()
+        audit.record(Kind.ACCESS, actor=actor, detail=f"{pk}: {access}")
         _follow(pk, list(here))
 
 
 @transaction.atomic
-def give(pk: int, person_id: int, *, may_edit: bool) -> None:
+def give(pk: int, person_id: int, *, may_edit: bool, actor: int) -> None:
     """Share a document with a person by name, for reading or for editing."""
     Share.objects.update_or_create(
         document_id=pk, person_id=person_id, defaults={"may_edit": may_edit}
     )
+    detail = f"{pk}: {'edit' if may_edit else 'read'}"
+    audit.record(Kind.ACCESS, actor=actor, person=person_id, detail=detail)
     _follow(pk, [person_id])
 
 
 @transaction.atomic
-def take_back(pk: int, person_id: int) -> None:
+def take_back(pk: int, person_id: int, *, actor: int) -> None:
     """End what was shared with a person by name."""
-    Share.objects.filter(document=pk, person=person_id).delete()
+    if not Share.objects.filter(document=pk, person=person_id).delete()[0]:
+        return
+    audit.record(Kind.ACCESS, actor=actor, person=person_id, detail=f"{pk}: none")
     _follow(pk, [person_id])
 
 
+@transaction.atomic
 def make_link(pk: int, person_id: int, days: int) -> str:
     """Make a secret address where anybody may read.
 
@@ -61,12 +70,15 @@ def make_link(pk: int, person_id: int, days: int) -> str:
         digest=digest_of(token),
         expires_at=Now() + timedelta(days=days),
     )
+    audit.record(Kind.LINK, actor=person_id, detail=f"{pk}: {days} days")
     return token
 
 
-def end_link(pk: int, link_id: int) -> None:
+@transaction.atomic
+def end_link(pk: int, link_id: int, *, actor: int) -> None:
     """Take a link back: from now on it opens nothing."""
-    Link.objects.filter(document=pk, pk=link_id).delete()
+    if Link.objects.filter(document=pk, pk=link_id).delete()[0]:
+        audit.record(Kind.LINK, actor=actor, detail=f"{pk}: taken back")
 
 
 def _follow(pk: int, people: Collection[int]) -> None:

@@ -68,6 +68,7 @@ NEEDS_TO_POST = {"revision": "change", "duplicate": "create"}
 #: URLs that are about no document in particular; what they list is tested below.
 ELSEWHERE = {
     *("dashboard", "active", "new", "export_all", "preview", "trash", "cover", "profile"),
+    *("people", "account", "invitation", "sign_out_elsewhere"),
     *("status", "metrics", "healthz", "login", "logout", "shared", "shared_cover"),
     *("password_change", "password_change_done", "password_reset", "password_reset_done"),
     *("password_reset_confirm", "password_reset_complete"),
@@ -91,9 +92,9 @@ def cast(db: None) -> dict[str, Person]:
 def secret(cast: dict[str, Person]) -> Document:
     """A document for named people, with a past."""
     made = documents.create(cast["author"].pk, Content(SECRET, WORDS))
-    sharing.set_access(made.pk, Document.Access.NAMED)
+    sharing.set_access(made.pk, Document.Access.NAMED, actor=made.author_id)
     for kind in ("editor", "reader", "guest editor", "guest reader"):
-        sharing.give(made.pk, cast[kind].pk, may_edit="editor" in kind)
+        sharing.give(made.pk, cast[kind].pk, may_edit="editor" in kind, actor=made.author_id)
     return made
 
 
@@ -202,7 +203,7 @@ def test_toasts_are_for_those_who_may_read(
 ) -> None:
     """Each entry knows its audience, and the count of what was missed as well."""
     somebody = Person.objects.create_user("somebody")
-    sharing.give(secret.pk, somebody.pk, may_edit=True)
+    sharing.give(secret.pk, somebody.pk, may_edit=True, actor=secret.author_id)
     activity.record(secret.pk, somebody.pk, Activity.Verb.SAVED)
     feed = live_regions.get("toasts")
     assert isinstance(feed, live_regions.Feed)
@@ -269,7 +270,7 @@ def test_guests_write_nothing_of_their_own(cast: dict[str, Person]) -> None:
     """No new documents, no copies."""
     client = client_of(cast["guest reader"])
     public = documents.create(cast["member"].pk, Content("Public", ""))
-    sharing.give(public.pk, cast["guest reader"].pk, may_edit=False)
+    sharing.give(public.pk, cast["guest reader"].pk, may_edit=False, actor=public.author_id)
     for place in ("/documents/new/", f"/documents/{public.pk}/duplicate/"):
         assert client.post(place, {"title": "T", "text": "x"}).status_code == 403
     assert "New document" not in client.get("/").content.decode()
@@ -290,7 +291,7 @@ def test_who_loses_the_right_loses_the_leases(cast: dict[str, Person], secret: D
     assert heading
     drafts.keep(secret.pk, editor.pk, text="typed", fence=fence, version=1, sequence=1)
     with announced() as topics:
-        sharing.give(secret.pk, editor.pk, may_edit=False)
+        sharing.give(secret.pk, editor.pk, may_edit=False, actor=secret.author_id)
     assert {f"pen:{secret.pk}", f"heading:{secret.pk}", f"live.person:{editor.pk}"} <= topics
     assert Document.objects.get(pk=secret.pk).holder is None
     assert Heading.objects.get(pk=secret.pk).holder is None
@@ -304,7 +305,7 @@ def test_a_late_save_without_the_right_is_refused(
     """Whatever the form says; also a handover, a title and a taking back."""
     editor = cast["editor"]
     fence = editing.take(secret.pk, editor.pk)
-    sharing.give(secret.pk, editor.pk, may_edit=False)
+    sharing.give(secret.pk, editor.pk, may_edit=False, actor=secret.author_id)
     client = client_of(editor)
     fields = {"fence": str(fence), "version": "1", "text": "late", "title": "Late", **form}
     for place in ("edit", "pen", "rename"):
@@ -317,14 +318,14 @@ def test_a_late_save_without_the_right_is_refused(
 @pytest.mark.django_db(transaction=True)
 def test_everybody_who_is_here_is_asked_again(cast: dict[str, Person], secret: Document) -> None:
     """When a document is withdrawn from the workspace."""
-    sharing.set_access(secret.pk, Document.Access.WORKSPACE)
+    sharing.set_access(secret.pk, Document.Access.WORKSPACE, actor=secret.author_id)
     node = Node.objects.create(boot="b", host="h", pid=1)
     Connection.objects.create(node=node, page="p", user=cast["member"])
     with announced() as topics:
-        sharing.set_access(secret.pk, Document.Access.NAMED)
+        sharing.set_access(secret.pk, Document.Access.NAMED, actor=secret.author_id)
     assert f"live.person:{cast['member'].pk}" in topics
     with announced() as topics:
-        sharing.set_access(secret.pk, Document.Access.NAMED)
+        sharing.set_access(secret.pk, Document.Access.NAMED, actor=secret.author_id)
     assert topics == set()
 
 

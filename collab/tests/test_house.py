@@ -25,7 +25,7 @@ FLOORS = [
     ],
     ["collab.text", "collab.packing", "collab.merging", "collab.differences"],
     ["collab.models"],
-    ["collab.permissions", "collab.queries", "collab.covers"],
+    ["collab.permissions", "collab.queries", "collab.covers", "collab.sessions"],
     ["collab.operations"],
     [
         "collab.exporting",

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from django.contrib.sessions.backends.db import SessionStore
-from django.contrib.sessions.models import Session
 from django.db import connection
 from django.db.models.functions import Now
 from django.test import Client
@@ -24,7 +23,17 @@ from collab import queries, regions
 from collab.live import presence
 from collab.live.models import Connection, Node
 from collab.live.sessions import person_of
-from collab.models import Activity, Document, Draft, Heading, Person, Reading, Revision, Share
+from collab.models import (
+    Activity,
+    Document,
+    Draft,
+    Heading,
+    Person,
+    Reading,
+    Revision,
+    Share,
+    SignIn,
+)
 from collab.operations import editing
 from collab.packing import pack
 from collab.permissions import readable, readable_keys
@@ -95,8 +104,8 @@ def _life(people: list[Person], documents: list[Document]) -> None:
     Reading.objects.bulk_create(
         Reading(person=people[n % PEOPLE], document=d, version=1) for n, d in enumerate(documents)
     )
-    Session.objects.bulk_create(
-        Session(session_key=f"{n:032}", session_data="", expire_date=timezone.now())
+    SignIn.objects.bulk_create(
+        SignIn(session_key=f"{n:032}", session_data="", expire_date=timezone.now())
         for n in range(PEOPLE)
     )
     node = Node.objects.create(boot="b" * 32, host="ship", pid=1)

@@ -26,6 +26,7 @@ OPEN = {
     "healthz",
     "shared",
     "shared_cover",
+    "invitation",
     "password_reset",
     "password_reset_done",
     "password_reset_confirm",

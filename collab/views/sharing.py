@@ -39,9 +39,9 @@ def share(request: PersonRequest, pk: int) -> HttpResponse:
 
 def _delete(request: PersonRequest, document: Document) -> HttpResponse:
     if person := number_of(request.POST.get("person", "")):
-        sharing.take_back(document.pk, person)
+        sharing.take_back(document.pk, person, actor=request.user.pk)
     elif link := number_of(request.POST.get("link", "")):
-        sharing.end_link(document.pk, link)
+        sharing.end_link(document.pk, link, actor=request.user.pk)
         messages.success(request, _("The link opens nothing any more."))
     return redirect("share", document.pk)
 
@@ -50,7 +50,7 @@ def _access(request: PersonRequest, document: Document) -> HttpResponse:
     form = AccessForm(request.POST)
     if not form.is_valid():
         return _page(request, document, status=422)
-    sharing.set_access(document.pk, form.cleaned_data["access"])
+    sharing.set_access(document.pk, form.cleaned_data["access"], actor=request.user.pk)
     return redirect("share", document.pk)
 
 
@@ -59,7 +59,8 @@ def _give(request: PersonRequest, document: Document) -> HttpResponse:
     if not form.is_valid():
         return _page(request, document, form, status=422)
     person = form.cleaned_data["person"]
-    sharing.give(document.pk, person.pk, may_edit=form.cleaned_data["may_edit"] == "yes")
+    may_edit = form.cleaned_data["may_edit"] == "yes"
+    sharing.give(document.pk, person.pk, may_edit=may_edit, actor=request.user.pk)
     return redirect("share", document.pk)
 
 
