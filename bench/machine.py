@@ -67,5 +67,4 @@ def description() -> list[str]:
     return [
         f"{os.cpu_count()} cores, {model}; servers on core {server}, client and Redis on {client}",
         f"Linux {platform.release()}, Python {platform.python_version()}, {libraries}",
-        "load average at the start: " + " ".join(f"{load:.2f}" for load in os.getloadavg()),
     ]

@@ -49,7 +49,7 @@ class Result:
         return 1e6 / self.cpu_us
 
 
-def measure(ways: Mapping[str, Way], *, rounds: int, seconds: float) -> dict[str, Result]:
+def compare(ways: Mapping[str, Way], *, rounds: int, seconds: float) -> dict[str, Result]:
     """Measure all ways in turns, so that a machine that is slower for a while is
     slower for all of them.
 

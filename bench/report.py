@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from .figures import table
 from .measure import Result
+from .results import Section
 
 #: The promise of this release (deliveries per CPU-second, ours / conventional).
 TARGET_RATIO = 6.0
@@ -41,7 +42,6 @@ class Dashboard:
 class Report:
     """All of a run."""
 
-    machine: Sequence[str]
     sockets: int
     people: int
     rounds: int
@@ -67,12 +67,9 @@ class Report:
         return found
 
     def table(self) -> str:
-        """The comparison, as a Markdown table that is legible as it stands."""
+        """The comparison."""
         head = ("", "conventional", "ours", "limit", "ours / conventional", "ours / limit")
-        rows = [head, *(self._row(*row) for row in ROWS)]
-        widths = [max(len(row[n]) for row in rows) for n in range(len(head))]
-        rows.insert(1, ("-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])))
-        return "\n".join(_line(row, widths) for row in rows)
+        return table([head, *(self._row(*row) for row in ROWS)])
 
     def _row(self, title: str, figure: Figure, form: str) -> tuple[str, ...]:
         ours, others = figure(self.ours), (figure(self.conventional), figure(self.limit))
@@ -80,22 +77,14 @@ class Report:
         values = [format(value, form) for value in (others[0], ours, others[1])]
         return (title, *values, *ratios)
 
-    def text(self) -> str:
-        """The whole report, as Markdown."""
+    def section(self) -> Section:
+        """The whole report."""
         page = self.dashboard
-        verdict = "; ".join(self.failures) or "kept"
-        return f"""# Measured by `make bench`
-
-{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC
-
-{"".join(f"- {fact}{chr(10)}" for fact in self.machine)}
-## One badge changes, {self.sockets:,} sockets show it
-
-{self.table()}
+        body = f"""{self.table()}
 
 Ours makes **{self.ratio:.1f} times** the deliveries per CPU-second of the conventional way, and
 needs {self.ours.cpu_us / self.limit.cpu_us:.1f} times the CPU of the bare sender.
-Promises (at least {TARGET_RATIO:.0f} times, at most {TARGET_QUERIES} queries): {verdict}.
+The promises are at least {TARGET_RATIO:.0f} times, and at most {TARGET_QUERIES} queries.
 
 - *conventional*: plain Daphne, a group per document over the Redis pubsub layer; every
   consumer renders the partial and sends it. It makes no query and asks for no session.
@@ -110,13 +99,10 @@ Promises (at least {TARGET_RATIO:.0f} times, at most {TARGET_QUERIES} queries): 
   Ours waits for each event to arrive and for the tick of {self.tick_ms:.0f} ms, since two events
   within a tick share a frame; so its figure includes its housekeeping meanwhile.
 
-## The dashboard
+### The dashboard
 
 {page.documents} documents, {page.people} people present with {self.sockets:,} pages:
 **{page.queries} queries**, **{page.p50_ms:.1f} ms** (median, over HTTP).
 """
-
-
-def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
-    return " | ".join(["| " + row[0].ljust(widths[0]), *cells[1:]]) + " |"
+        title = f"One badge changes, {self.sockets:,} sockets show it"
+        return Section(title, body, self.failures)

@@ -29,7 +29,7 @@ from collab.queries import Badge
 from collab.subjects import pen
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
-TOKEN = re.compile(r'name="page" value="([^"]+)"')
+TOKEN = re.compile(r'name="page" value="([^"]+)"></form>')
 MARK = re.compile(r'name="region" id="[^"]+" value="([^"]+)"')
 
 
@@ -62,18 +62,24 @@ class Workspace:
 
 def build(visitors: int, editors: int, number_of_documents: int) -> Workspace:
     """Migrate an empty database and fill it."""
-    call_command("migrate", verbosity=0)
-    call_command("collectstatic", interactive=False, verbosity=0)
-    people = _people("visitor", visitors)
-    authors = _people("editor", editors)
+    prepare()
+    readers = people("visitor", visitors)
+    authors = people("editor", editors)
     made = [
         documents.create(authors[n % editors].pk, documents.Content(f"Document {n:02}", "Text."))
         for n in range(number_of_documents)
     ]
-    return Workspace([_signed_in(person) for person in people], authors, made[-1].pk)
+    return Workspace([signed_in(person) for person in readers], authors, made[-1].pk)
 
 
-def _people(kind: str, number: int) -> list[Person]:
+def prepare() -> None:
+    """Make the tables and collect the static files."""
+    call_command("migrate", verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)
+
+
+def people(kind: str, number: int) -> list[Person]:
+    """Make people who can sign in only by :func:`signed_in`."""
     named = ((f"{kind}{n:03}", f"{kind.title()} {n:03}") for n in range(number))
     colours = Person.Colour.values
     return Person.objects.bulk_create(
@@ -82,7 +88,8 @@ def _people(kind: str, number: int) -> list[Person]:
     )
 
 
-def _signed_in(person: Person) -> Visitor:
+def signed_in(person: Person) -> Visitor:
+    """Begin a session for somebody."""
     session = SessionStore()
     session[SESSION_KEY] = str(person.pk)
     session[BACKEND_SESSION_KEY] = BACKEND
@@ -124,10 +131,16 @@ class Pen:
         #: The moment the last change was committed and its topic announced.
         self.announced = 0.0
 
+    @property
+    def coming(self) -> Person:
+        """Who has the next turn."""
+        return self._editors[(self._turn + 1) % len(self._editors)]
+
     def next(self) -> Person:
         """Whose turn it is."""
+        person = self.coming
         self._turn += 1
-        return self._editors[self._turn % len(self._editors)]
+        return person
 
     def pass_on(self) -> Person:
         """Give it to the next: a change of the database and one topic event.

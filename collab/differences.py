@@ -11,6 +11,7 @@ from itertools import chain, groupby
 from typing import NamedTuple
 
 from .aligning import Run, runs
+from .elsewhere import elsewhere
 
 #: Only ``\\n`` ends a line here; ``str.splitlines`` also knows ends such as the
 #: form feed, which are ordinary white space in a text.
@@ -76,6 +77,7 @@ class Stretch(NamedTuple):
         return len(LINES.findall(self.text))
 
 
+@elsewhere
 def words_changed(before: str, after: str) -> WordCount:
     """Words added and removed between two texts."""
     added = removed = 0
@@ -89,6 +91,7 @@ def words_changed(before: str, after: str) -> WordCount:
     return WordCount(added, removed)
 
 
+@elsewhere
 def difference(before: str, after: str) -> list[Piece]:
     """What changed between two texts, by word; by line where that would be too much.
 

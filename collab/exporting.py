@@ -59,7 +59,7 @@ def archive(documents: DocumentQuerySet) -> ZipStream:
     """
     archived = ZipStream(sized=True)
     taken: set[str] = set()
-    found = documents.annotate(size=Bytes("text")).defer("text").order_by("title", "pk")
+    found = documents.annotate(size=Bytes("text")).defer("text").order_by("heading__title", "pk")
     for document in found.iterator(chunk_size=500):
         name = _unused(document.slug, taken)
         head = _heading(document.title).encode()

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.dispatch import receiver
 
 from . import queries
+from .live.conf import conf
 from .live.presence import Page
-from .live.signals import heartbeat, joined, left, swept
+from .live.signals import heartbeat, joined, left, returned, swept
 from .live.topics import bind
 from .models import Document
-from .operations import activity, editing, reading
-from .subjects import DOCUMENTS, EDITING, READING, content, document_of, pen
+from .operations import activity, editing, headings, reading
+from .subjects import DOCUMENTS, READING, Claim, content, document_of, pen
 from .timings import RENEW_SECONDS
 
 # The administration deletes through the models: data binding tells the pages.
@@ -30,56 +31,71 @@ def note_opened(pages: Sequence[Page], **kwargs: Any) -> None:
             activity.record_opened(document, page.user_id)
 
 
-@receiver(joined)
-def give_back_pens(pages: Sequence[Page], **kwargs: Any) -> None:
-    """An editor that was away (asleep, without a network) goes on where it was."""
-    for page in pages:
-        document = document_of(page.subject)
-        if document is not None and page.mode == EDITING and page.claim:
-            editing.regain(document, page.user_id, int(page.claim))
+@receiver([joined, returned])
+def give_back_leases(pages: Sequence[Page], **kwargs: Any) -> None:
+    """A page that was away (asleep, without a network) goes on where it was, and
+    whatever it holds lasts for a whole time from now."""
+    for document, page, claim in _claims(pages):
+        if claim.pen:
+            editing.regain(document, page.user_id, claim.pen)
+        if claim.heading:
+            headings.regain(document, page.user_id, claim.heading)
+    _renew(pages)
 
 
 @receiver(left)
 def note_read(pages: Sequence[Page], **kwargs: Any) -> None:
-    """A page was live to its end: the person has seen all saves till then.
-
-    The pen of an editor that is gone for good returns at once.
-    """
+    """A page was live to its end: the person has seen all saves till then."""
     for page in pages:
         document = document_of(page.subject)
-        if document is None:
-            continue
-        reading.mark_current(document, page.user_id)
-        if page.mode != EDITING or not page.claim:
-            continue
-        # A page that was loaded again has the same claim, and is still here.
-        if not queries.is_connected(page.user_id, document, page.claim):
-            editing.release(document, page.user_id, int(page.claim))
+        if document is not None:
+            reading.mark_current(document, page.user_id)
+
+
+@receiver(left)
+def free_leases(pages: Sequence[Page], **kwargs: Any) -> None:
+    """What a page held that has said goodbye returns now, unless it was loaded again,
+    or led to another that goes on: then that has the same claim. A page that was lost
+    has no claim any more, and its leases run out in their own time: it may be open
+    still."""
+    for document, page, claim in _claims(pages):
+        here = queries.claims(page.user_id, document)
+        if claim.pen and all(other.pen != claim.pen for other in here):
+            editing.release(document, page.user_id, claim.pen)
+        if claim.heading and all(other.heading != claim.heading for other in here):
+            headings.release(document, page.user_id, claim.heading)
+
+
+def _claims(pages: Sequence[Page]) -> Iterator[tuple[int, Page, Claim]]:
+    for page in pages:
+        document = document_of(page.subject)
+        if document is not None and page.claim:
+            yield document, page, Claim.of(page.claim)
+
+
+def _renew(pages: Sequence[Page]) -> None:
+    claims = [(document, claim) for document, _, claim in _claims(pages)]
+    editing.renew({(document, claim.pen) for document, claim in claims if claim.pen})
+    headings.renew({(document, claim.heading) for document, claim in claims if claim.heading})
 
 
 _renewed_at = 0.0
 
 
 @receiver(heartbeat)
-def keep_pens(pages: Sequence[Page], **kwargs: Any) -> None:
-    """Renew the pens of the pages this process holds, together."""
+def keep_leases(pages: Sequence[Page], **kwargs: Any) -> None:
+    """Renew the leases of the pages this process holds, together."""
     global _renewed_at
-    if time.monotonic() - _renewed_at < RENEW_SECONDS:
-        return
+    if time.monotonic() - _renewed_at + conf().heartbeat_seconds < RENEW_SECONDS:
+        return  # the next heartbeat is early enough
     _renewed_at = time.monotonic()
-    claims = {
-        (document, int(page.claim))
-        for page in pages
-        if page.mode == EDITING
-        and page.claim
-        and (document := document_of(page.subject)) is not None
-    }
-    editing.renew(claims)
+    _renew(pages)
 
 
 @receiver(swept)
-def free_pens(**kwargs: Any) -> None:
-    """Pens whose time has run out are free for others, those that were asked for
-    in vain move on, and everybody sees it."""
+def pass_leases_on(**kwargs: Any) -> None:
+    """Leases whose time has run out are free for others, pens that were asked for in
+    vain move on, and everybody sees it."""
     editing.expire()
+    headings.expire()
     editing.pass_on()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
@@ -22,9 +23,9 @@ from .differences import (
 )
 from .live.metrics import quantile
 from .live.models import Connection, Node
-from .models import Activity, Document, Draft, Person, Reading, Revision
+from .models import Activity, Document, Draft, Link, Person, Reading, Revision, Share
 from .packing import unpack
-from .subjects import WATCHING, document_of, subject_of
+from .subjects import WATCHING, Claim, document_of, subject_of
 from .timings import FACES
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 SORTS = {
     "changed": ("-changed_at", "-pk"),
-    "title": ("title", "pk"),
+    "title": ("heading__title", "pk"),
     "created": ("-created_at", "-pk"),
 }
 #: No version is higher: the column holds four bytes.
@@ -87,7 +88,7 @@ def document_list(
         sort: one of :data:`SORTS`; anything else means last change first.
     """
     for word in search.split():
-        documents = documents.filter(Q(title__icontains=word) | Q(text__icontains=word))
+        documents = documents.filter(Q(heading__title__icontains=word) | Q(text__icontains=word))
     if only == "mine":
         documents = documents.filter(author=viewer)
     elif only == "editing":
@@ -105,7 +106,7 @@ def document_list(
 
 def templates(documents: DocumentQuerySet) -> DocumentQuerySet:
     """Those of the documents that new ones may start from, by title."""
-    return documents.filter(is_template=True).order_by("title", "pk")
+    return documents.filter(is_template=True).order_by("heading__title", "pk")
 
 
 def documents_by_id(ids: Iterable[int]) -> Mapping[int, Document]:
@@ -124,7 +125,8 @@ def summaries(ids: Iterable[int]) -> Mapping[int, Document]:
 def with_trash(ids: Iterable[int]) -> Mapping[int, Document]:
     """Like :func:`summaries`, with those in the trash, and who put them there: for
     pages that were open when that happened."""
-    documents = Document.objects.select_related("changed_by", "trashed_by").defer("text")
+    people = ("changed_by", "trashed_by", "heading__holder")
+    documents = Document.objects.select_related(*people).defer("text")
     return documents.in_bulk(list(ids))
 
 
@@ -152,6 +154,7 @@ def _holders(ids: Sequence[int]) -> dict[int, Person | None]:
         Document.objects.present()
         .filter(pk__in=ids)
         .annotate(is_held=Case(When(held, then=True), default=False))
+        .select_related(None)
         .select_related("holder")
         .order_by()
         .only("holder")
@@ -190,14 +193,12 @@ def whereabouts() -> list[Whereabouts]:
         if (pk := document_of(subject)) is not None:
             reading[user_id].add(pk)
     editing: dict[int, list[Document]] = defaultdict(list)
-    for document in Document.objects.present().held().order_by("title").defer("text"):
+    # One rendering for all: what only some may know of is left out.
+    known = Document.objects.present().for_everybody().defer("text")
+    for document in known.held().order_by("heading__title"):
         if document.holder_id is not None:
             editing[document.holder_id].append(document)
-    documents = (
-        Document.objects.present()
-        .defer("text")
-        .in_bulk({pk for pks in reading.values() for pk in pks})
-    )
+    documents = known.in_bulk({pk for pks in reading.values() for pk in pks})
     return [
         Whereabouts(
             person,
@@ -221,14 +222,17 @@ def _active_people() -> models.QuerySet[Any]:
     return Person.objects.filter(pk__in=here).order_by("display_name", "username")
 
 
-def is_connected(person_id: int, document_id: int, claim: str) -> bool:
-    """Does a page of this person still hold this claim to the document?"""
-    return (
-        Connection.objects.live()
-        .on(subject_of(document_id))
-        .filter(user=person_id, claim=claim, left_at=None)
-        .exists()
-    )
+def claims(person_id: int, document_id: int) -> list[Claim]:
+    """What the pages of this person that are still here hold of the document."""
+    pages = Connection.objects.live().on(subject_of(document_id))
+    held = pages.filter(user=person_id, left_at=None).exclude(claim="")
+    return [Claim.of(claim) for claim in held.values_list("claim", flat=True)]
+
+
+def lease_ends(ids: Iterable[int]) -> Mapping[int, tuple[int, datetime]]:
+    """Of the documents of these whose pen somebody has: its fence, and when it ends."""
+    held = Document.objects.filter(pk__in=list(ids), holder__isnull=False)
+    return {pk: (fence, end) for pk, fence, end in held.values_list("pk", "fence", "expires_at")}
 
 
 def last_save(document_id: int) -> Activity | None:
@@ -317,6 +321,13 @@ def begun_from(document_id: int, person_id: int, fence: int, page: str, version:
     return found or version
 
 
+def is_rewritten(document_id: int, *, since: int) -> bool:
+    """Has the text changed since this version? Another title or cover is none."""
+    text = Document.objects.values_list("text", flat=True).get(pk=document_id)
+    base = revision(document_id, since)
+    return base is None or text_of(base) != text
+
+
 def revisions(document_id: int, *, named: bool = False) -> models.QuerySet[Revision]:
     """A document's versions, newest first, without their texts; perhaps only those
     with a name."""
@@ -386,3 +397,28 @@ def comparison(old: Revision | None, new: Revision) -> Comparison:
     before, after = text_of(old) if old else "", text_of(new)
     words = words_changed(before, after)
     return Comparison(old, new, after, difference(before, after), words)
+
+
+def shares(document_id: int) -> models.QuerySet[Share]:
+    """With whom a document is shared by name, by name."""
+    named = Share.objects.filter(document=document_id).select_related("person")
+    return named.order_by("person__display_name", "person__username")
+
+
+def people_to_name(document: Document) -> models.QuerySet[Person]:
+    """Who could be named: everybody with an active account, but the author."""
+    others = Person.objects.filter(is_active=True).exclude(pk=document.author_id)
+    return others.order_by("display_name", "username")
+
+
+def links(document_id: int) -> models.QuerySet[Link]:
+    """The links by which a document can be read now, the first to end first."""
+    return Link.objects.valid().filter(document=document_id).select_related("made_by")
+
+
+def linked_document(token: str) -> Document | None:
+    """The document that this link opens, if it is good and the document there."""
+    links = Link.objects.valid().of(token).values("document")
+    documents = Document.objects.present().filter(pk__in=links)
+    found: Document | None = documents.select_related("changed_by").first()
+    return found

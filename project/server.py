@@ -19,6 +19,7 @@ from daphne.http_protocol import WebRequest
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet import abstract, defer, tcp
+from twisted.web import http
 
 from collab.live import process
 from collab.live.conf import conf
@@ -72,6 +73,13 @@ class HardenedServer(Server):  # type: ignore[misc]
     def listen_error(self, failure: Any) -> None:
         self.refusal = failure.getErrorMessage()
         super().listen_error(failure)
+
+    def protocol_connected(self, protocol: Any) -> None:
+        """Forms are read by Django, in the thread of their request. Twisted would
+        read them first, in the event loop: a picture of 5 MB stopped it for 0.4 s."""
+        super().protocol_connected(protocol)
+        if isinstance(protocol, WebRequest):
+            protocol._parsePOSTFormSubmission = False
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         if self.is_draining and scope["type"] == "http":
@@ -186,6 +194,7 @@ def check() -> None:
     """
     expected = [
         (Server, "create_application", ["self", "protocol", "scope"]),
+        (Server, "protocol_connected", ["self", "protocol"]),
         (Server, "kill_all_applications", ["self"]),
         (Server, "handle_reply", ["self", "protocol", "message"]),
         (WebRequest, "registerProducer", ["self", "producer", "streaming"]),
@@ -198,6 +207,8 @@ def check() -> None:
             parameters is not None and list(inspect.signature(method).parameters) != parameters
         ):
             raise RuntimeError(f"{owner.__name__}.{name} {CHANGED}")
+    if "_parsePOSTFormSubmission" not in http.Request.__annotations__:
+        raise RuntimeError(f"Request._parsePOSTFormSubmission {CHANGED}")
     # What the wires read of Twisted's and autobahn's objects (live/transport.py).
     no_reactor: Any = object()
     written_to = abstract.FileDescriptor(reactor=no_reactor)

@@ -8,6 +8,7 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 application = get_wsgi_application()
 
+from collab import elsewhere  # noqa: E402
 from collab.live.bus import is_in_memory  # noqa: E402
 
 if is_in_memory():
@@ -15,3 +16,5 @@ if is_in_memory():
         "A WSGI server is a second process beside the socket server, and the in-memory channel "
         "layer cannot reach across: pages would miss updates. Set REDIS_URL."
     )
+
+elsewhere.allow()

@@ -73,6 +73,16 @@ class LeaseQuerySet(models.QuerySet["Any"]):
         that nobody has taken since: its fence stands)."""
         return self.filter(pk=pk, holder=person_id, fence=fence)
 
+    def writable(self, pk: int, person_id: int, *, fence: int, version: int) -> Self:
+        """The row, if this person may write to it, having seen this version of it. A
+        lease that has ended, and that nobody has taken since, does no harm."""
+        unhindered = Q(holder=person_id) | Q(holder__isnull=True)
+        return self.filter(unhindered, pk=pk, fence=fence, version=version)
+
+    def in_use(self) -> Self:
+        """Rows whose holder has done something lately."""
+        return self.filter(active_at__gte=Now() - timedelta(seconds=IDLE_SECONDS))
+
     def unanswered(self) -> Self:
         """Asked for, and the holder has let the time pass, or is idle."""
         waited = Q(asked_at__lt=Now() - timedelta(seconds=ANSWER_SECONDS))
@@ -232,6 +242,8 @@ class Lease(models.Model):
         verbose_name=_("holder"),
     )
     fence = models.PositiveBigIntegerField(_("fence"), default=0, editable=False)
+    #: Counts the changes of what the row protects; who writes names the one they saw.
+    version = models.PositiveIntegerField(_("version"), default=1, editable=False)
     held_at = models.DateTimeField(_("held since"), null=True, blank=True)
     expires_at = models.DateTimeField(_("held until"), null=True, blank=True, db_index=True)
     #: The holder's last keystroke that has reached the server; None after a

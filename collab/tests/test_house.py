@@ -15,7 +15,14 @@ ROOT = COLLAB.parent
 #: Each module may import from floors below its own (and its own package).
 FLOORS = [
     ["collab.live"],
-    ["collab.timings", "collab.subjects", "collab.errors", "collab.formats", "collab.aligning"],
+    [
+        "collab.timings",
+        "collab.subjects",
+        "collab.errors",
+        "collab.formats",
+        "collab.aligning",
+        "collab.elsewhere",
+    ],
     ["collab.text", "collab.packing", "collab.merging", "collab.differences"],
     ["collab.models"],
     ["collab.permissions", "collab.queries", "collab.covers"],

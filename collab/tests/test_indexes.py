@@ -24,7 +24,7 @@ from collab import queries, regions
 from collab.live import presence
 from collab.live.models import Connection, Node
 from collab.live.sessions import person_of
-from collab.models import Activity, Document, Draft, Person, Reading, Revision
+from collab.models import Activity, Document, Draft, Heading, Person, Reading, Revision, Share
 from collab.operations import editing
 from collab.packing import pack
 from collab.permissions import readable, readable_keys
@@ -50,7 +50,6 @@ def leela() -> Person:
     old = timezone.now() - timedelta(days=40)
     Document.objects.bulk_create(
         Document(
-            title=f"Document {n}",
             text="Words. " * 50,
             author=people[n],
             changed_by=people[n],
@@ -63,7 +62,11 @@ def leela() -> Person:
         )
         for n in range(DOCUMENTS)
     )
-    _life(people, list(Document.objects.order_by("pk")))
+    documents = list(Document.objects.select_related(None).order_by("pk"))
+    Heading.objects.bulk_create(
+        Heading(document=document, title=f"Document {n}") for n, document in enumerate(documents)
+    )
+    _life(people, documents)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     return people[1]
@@ -88,6 +91,9 @@ def _life(people: list[Person], documents: list[Document]) -> None:
     )
     Reading.objects.bulk_create(
         Reading(person=people[n % PEOPLE], document=d, version=1) for n, d in enumerate(documents)
+    )
+    Share.objects.bulk_create(
+        Share(person=people[-1 - n % PEOPLE], document=d) for n, d in enumerate(documents)
     )
     Session.objects.bulk_create(
         Session(session_key=f"{n:032}", session_data="", expire_date=timezone.now())

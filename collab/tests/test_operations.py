@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import pairwise
@@ -11,7 +12,9 @@ from django.db import connection, connections
 from django.db.models.functions import Now
 
 from collab import listeners
+from collab.differences import WordCount, words_changed
 from collab.errors import StaleSave
+from collab.live import signals
 from collab.live.models import Connection, Node
 from collab.live.presence import Page
 from collab.live.testing import announced
@@ -21,7 +24,7 @@ from collab.operations.documents import Content
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-NEW = Content(title="New", text="New words here.")
+NEW = "New words here."
 
 
 def expire(document: Document) -> None:
@@ -44,9 +47,9 @@ def test_a_save_moves_the_version_and_says_how_much(leela: Person, document: Doc
     assert fence
     with announced() as topics:
         assert documents.save(document.pk, leela.pk, NEW, fence=fence, version=1) == 2
-    assert topics == {f"document:{document.pk}", f"pen:{document.pk}", "activity", "documents"}
+    assert topics == {f"document:{document.pk}", f"pen:{document.pk}", "activity"}
     document.refresh_from_db()
-    assert (document.title, document.version, document.changed_by) == ("New", 2, leela)
+    assert (document.text, document.version, document.changed_by) == (NEW, 2, leela)
     saved = document.activities.filter(verb=Activity.Verb.SAVED).get()
     assert (saved.words_added, saved.words_removed) == (3, 4)
 
@@ -126,6 +129,35 @@ def test_renewal_reaches_only_the_present_fence(leela: Person, document: Documen
     assert Document.objects.renew([*many, (document.pk, 1)]) == 1, "in batches"
 
 
+def test_pens_are_renewed_before_it_is_too_late(
+    leela: Person, document: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not at every heartbeat; but when the next one would be late, and their pages
+    are told: the editor may rely on it."""
+    editing.take(document.pk, leela.pk)
+    page = Page("p", leela.pk, f"document:{document.pk}", "editing", "1")
+    for ago, renewed in ((7.5, set()), (8.5, {f"renewal:{document.pk}"})):
+        monkeypatch.setattr(listeners, "_renewed_at", time.monotonic() - ago)
+        with announced() as topics:
+            listeners.keep_leases([page])
+        assert topics == renewed
+
+
+def test_a_page_that_is_back_has_its_pen_for_a_whole_time(
+    leela: Person, document: Document
+) -> None:
+    """However much of it was left."""
+    editing.take(document.pk, leela.pk)
+    nearly = Now() + timedelta(seconds=1)
+    Document.objects.filter(pk=document.pk).update(expires_at=nearly)
+    page = Page("p", leela.pk, f"document:{document.pk}", "editing", "1")
+    with announced() as topics:
+        signals.returned.send(sender=None, pages=[page])
+    later = Now() + timedelta(seconds=20)
+    assert Document.objects.filter(expires_at__gt=later, fence=1).exists()
+    assert topics == {f"renewal:{document.pk}"}
+
+
 def test_a_stale_page_does_not_hinder_the_holders_renewal(
     leela: Person, document: Document, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,7 +167,7 @@ def test_a_stale_page_does_not_hinder_the_holders_renewal(
     expire(document)
     subject = f"document:{document.pk}"
     pages = [Page(f"p{f}", leela.pk, subject, "editing", f) for f in ("1", "0")]
-    listeners.keep_pens(pages)
+    listeners.keep_leases(pages)
     assert Document.objects.held().exists()
 
 
@@ -147,7 +179,7 @@ def test_a_reloaded_editor_keeps_the_pen(leela: Person, document: Document) -> N
     Connection.objects.create(
         node=node, page="new", user=leela, subject=subject, mode="editing", claim="1"
     )
-    listeners.note_read([Page("old", leela.pk, subject, "editing", "1")])
+    listeners.free_leases([Page("old", leela.pk, subject, "editing", "1")])
     assert Document.objects.held().exists()
 
 
@@ -203,7 +235,7 @@ def test_opening_is_news_only_after_a_while(leela: Person, fry: Person, document
 def test_an_editor_that_is_gone_gives_the_pen_back(leela: Person, document: Document) -> None:
     """Leaving frees the pen without waiting for the expiry."""
     fence = editing.take(document.pk, leela.pk)
-    listeners.note_read([Page("p", leela.pk, f"document:{document.pk}", "editing", str(fence))])
+    listeners.free_leases([Page("p", leela.pk, f"document:{document.pk}", "editing", str(fence))])
     assert not Document.objects.held().exists()
 
 
@@ -226,7 +258,7 @@ def test_activity_ids_become_visible_in_order(leela: Person, fry: Person) -> Non
     def writer(number: int) -> None:
         try:
             for _ in range(10):
-                made = documents.create(leela.pk, NEW)
+                made = documents.create(leela.pk, Content("New", NEW))
                 activity.record_opened(made.pk, fry.pk)
         finally:
             connections.close_all()
@@ -245,3 +277,26 @@ def test_activity_ids_become_visible_in_order(leela: Person, fry: Person) -> Non
     for earlier, later in pairwise(seen):
         new = set(later) - set(earlier)
         assert not earlier or all(pk > earlier[-1] for pk in new)
+
+
+@pytest.mark.parametrize("act", ["create", "save", "restore"])
+def test_texts_are_compared_before_the_transaction(
+    leela: Person, document: Document, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    """Comparing long texts takes a while, in which others must be able to write."""
+    compared = []
+
+    def watched(before: str, after: str) -> WordCount:
+        compared.append(connection.in_atomic_block)
+        return words_changed(before, after)
+
+    monkeypatch.setattr(documents, "words_changed", watched)
+    if act == "create":
+        documents.create(leela.pk, Content("Slurm", NEW))
+    elif act == "save":
+        fence = editing.take(document.pk, leela.pk)
+        assert fence
+        documents.save(document.pk, leela.pk, NEW, fence=fence, version=1)
+    else:
+        documents.restore(document.pk, leela.pk, Content("Slurm", NEW))
+    assert compared == [False]

@@ -15,9 +15,9 @@ from collab.live import process, regions
 from collab.live.pages import live_page, permitted
 from collab.live.process import Process
 from collab.live.regions import Feed, Region
-from collab.live.testing import visit
-from collab.models import Document, Person
-from collab.operations import documents, drafts, editing, people
+from collab.live.testing import announced, visit
+from collab.models import Document, Heading, Person
+from collab.operations import documents, drafts, editing, headings, people
 from collab.operations.documents import Content
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,9 +34,25 @@ async def edits(document: Document, fry: Person) -> None:
 async def saves(document: Document, fry: Person) -> None:
     fence = await take(document.pk, fry.pk)
     assert fence
-    new = Content(title="New title", text="## New\n\nNew words.")
+    new = "## New\n\nNew words."
     await sync_to_async(documents.save)(document.pk, fry.pk, new, fence=fence, version=1)
     await sync_to_async(editing.release)(document.pk, fry.pk, fence)
+
+
+async def seizes(document: Document, fry: Person) -> None:
+    assert await sync_to_async(editing.seize)(document.pk, fry.pk, "because")
+
+
+async def renames(document: Document, fry: Person) -> None:
+    fence = await sync_to_async(headings.take)(document.pk, fry.pk)
+    assert fence
+    change = sync_to_async(headings.change)
+    await change(document.pk, fry.pk, title="New title", cover="", fence=fence, version=1)
+
+
+async def takes_the_heading(document: Document, fry: Person) -> None:
+    await sync_to_async(Heading.objects.filter(pk=document.pk).update)(holder=None)
+    assert await sync_to_async(headings.take)(document.pk, fry.pk)
 
 
 async def writes_another(document: Document, fry: Person) -> None:
@@ -53,27 +69,36 @@ async def beats(document: Document, fry: Person) -> None:
     await (await process.current()).presence.beat()
 
 
-#: By region: a page that shows it, and an act that changes it.
+async def renews(document: Document, fry: Person) -> None:
+    """As the server does at a heartbeat, for whoever has the pen."""
+    await document.arefresh_from_db()
+    await sync_to_async(editing.renew)([(document.pk, document.fence)])
+
+
 async def types(document: Document, fry: Person) -> None:
     fence = await take(document.pk, fry.pk)
     assert fence
     await sync_to_async(drafts.keep)(
-        document.pk, fry.pk, title="T", text="On its way", fence=fence, version=1, sequence=1
+        document.pk, fry.pk, text="On its way", fence=fence, version=1, sequence=1
     )
 
 
+#: By region: a page that shows it, and an act that changes it.
 SHOWN: dict[str, tuple[str, Act]] = {
     "active_users": ("/", renames_himself),
     "people_here": ("/active/", edits),
     "lock_badge": ("/", edits),
     "document_summary": ("/", saves),
     "document_head": ("/documents/{pk}/", saves),
+    "document_title": ("/documents/{pk}/edit/", renames),
+    "heading_lease": ("/documents/{pk}/rename/", takes_the_heading),
     "document_text": ("/documents/{pk}/", saves),
     "draft_text": ("/documents/{pk}/watch/", types),
     "document_outline": ("/documents/{pk}/", saves),
     "document_people": ("/documents/{pk}/", edits),
     "pen": ("/documents/{pk}/", edits),
-    "editor_pen": ("/documents/{pk}/edit/", saves),
+    "editor_pen": ("/documents/{pk}/edit/", seizes),
+    "renewal": ("/documents/{pk}/edit/", renews),
     "new_documents": ("/", writes_another),
     "server_status": ("/status/", beats),
     "new_versions": ("/documents/{pk}/history/", saves),
@@ -81,12 +106,14 @@ SHOWN: dict[str, tuple[str, Act]] = {
 }
 
 
+#: Their keys have two parts.
+OF_A_STAY = {"editor_pen", "renewal", "new_versions"}
 WITHOUT_DOCUMENT = {"active_users", "people_here", "server_status", "toasts", "new_documents"}
 
 
 async def admit(leela: Person, name: str) -> None:
     """Some regions are for administrators."""
-    leela.is_staff = name == "server_status"
+    leela.role = Person.Role.ADMIN if name == "server_status" else Person.Role.MEMBER
     await leela.asave()
 
 
@@ -107,20 +134,34 @@ async def test_push_equals_reload(
     url, act = SHOWN[name]
     await admit(leela, name)
     async with visit(fry, "/"), visit(leela, url.format(pk=document.pk)) as page:
-        if name == "editor_pen":  # the act needs a free pen
-            await sync_to_async(Document.objects.filter(pk=document.pk).update)(holder=None)
         before = dict(page.regions)
         shown = [i for i in page.regions if i == name or i.startswith(f"{name}-")]
         assert shown, f"{url} does not show {name}"
         await act(document, fry)
         await page.until(lambda: any(page.regions[i] != before[i] for i in shown))
-        # Loading an editor takes the pen; "new" begins anew at each load.
-        if name not in {"editor_pen", "new_documents", "new_versions"}:
+        # Loading a page with a lease takes it; "new" begins anew at each load.
+        takes = url.endswith(("/edit/", "/rename/"))
+        if not takes and name not in {"new_documents", "new_versions"}:
             await page.until_current("toasts")
 
 
+@pytest.mark.parametrize("url", ["/", "/documents/{pk}/", "/documents/{pk}/watch/"])
+async def test_a_renewal_costs_nobody_else_anything(
+    engine: Process, leela: Person, fry: Person, document: Document, url: str
+) -> None:
+    """Who reads or watches, or looks at the list: nothing is rendered for them."""
+    fence = await take(document.pk, fry.pk)
+    assert fence
+    async with visit(leela, url.format(pk=document.pk)) as page:
+        with announced() as topics:
+            await sync_to_async(editing.renew)([(document.pk, fence)])
+        assert topics
+        for shown in page.regions:
+            assert topics.isdisjoint(regions.topics_of(shown)), shown
+
+
 @pytest.mark.parametrize("url", ["/", "/active/", "/documents/{pk}/", "/documents/{pk}/history/"])
-@pytest.mark.parametrize("act", [edits, saves, writes_another, renames_himself])
+@pytest.mark.parametrize("act", [edits, saves, renames, writes_another, renames_himself])
 async def test_every_act_is_pushed_to_every_page(
     engine: Process, leela: Person, fry: Person, document: Document, url: str, act: Act
 ) -> None:
@@ -161,13 +202,11 @@ async def test_an_outsider_receives_nothing(
     def ask() -> None:
         region = regions.get(name)
         key = {
-            "editor_pen": f"{document.pk}_1",
-            "new_versions": f"{document.pk}_1",
             "active_users": "",
             "people_here": "",
             "server_status": "",
             "toasts": "",
-        }.get(name, str(document.pk))
+        }.get(name, f"{document.pk}_1" if name in OF_A_STAY else str(document.pk))
         assert list(region.allow(zoidberg, [key])) == []
         assert permitted(zoidberg, [regions.region_id(name, key)]) == set()
         request = rf.get("/")  # type: ignore[attr-defined]
@@ -187,7 +226,7 @@ def test_a_document_that_does_not_exist_shows_nothing(leela: Person, name: str) 
     """An unknown key is allowed to nobody, and loads nothing."""
     region = regions.get(name)
     assert isinstance(region, Region)
-    key = "4711_1" if name in {"editor_pen", "new_versions"} else "4711"
+    key = "4711_1" if name in OF_A_STAY else "4711"
     assert list(region.allow(leela, [key, "x", "-1", ""])) == []
     assert dict(region.load([key])) == {}
 
@@ -195,7 +234,7 @@ def test_a_document_that_does_not_exist_shows_nothing(leela: Person, name: str) 
 def test_the_servers_are_for_administrators(leela: Person) -> None:
     """A member asks in vain."""
     assert permitted(leela, ["server_status"]) == set()
-    leela.is_staff = True
+    leela.role = Person.Role.ADMIN
     assert permitted(leela, ["server_status"]) == {"server_status"}
 
 

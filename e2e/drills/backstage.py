@@ -96,14 +96,14 @@ def retitle(documents: Sequence[int], times: int, pause: float = 0.0) -> list[fl
     from django.db import transaction
 
     from collab.live.topics import changed
-    from collab.models import Document
+    from collab.models import Heading
     from collab.subjects import content
 
     done = []
     for number in range(times):
         for document in documents:
             with transaction.atomic():
-                Document.objects.filter(pk=document).update(title=f"Change {number}")
+                Heading.objects.filter(pk=document).update(title=f"Change {number}")
                 changed(content(document))
             done.append(time.monotonic())
         time.sleep(pause)

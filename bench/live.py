@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import statistics
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from django.conf import settings
@@ -15,14 +14,16 @@ from collab.live.conf import conf
 
 from . import ways, workspace
 from .client import Reader
-from .measure import measure, page_times
+from .machine import cores, on_core
+from .measure import compare, page_times
 from .report import Dashboard, Report
+from .results import Section
 
 PAGE_LOADS = 30
 EDITORS = 8
 
 
-def run(options: argparse.Namespace, facts: Sequence[str], folder: Path, core: int) -> Report:
+def measure(options: argparse.Namespace) -> Section:
     """Measure everything.
 
     Raises:
@@ -31,25 +32,26 @@ def run(options: argparse.Namespace, facts: Sequence[str], folder: Path, core: i
     note("filling the database")
     people = min(options.people, options.sockets)
     filled = workspace.build(people, EDITORS, options.documents)
-    port = settings.PORT
-    setting = ways.Setting(filled, options.sockets, port, core, folder, Reader())
+    port, folder = settings.PORT, Path(settings.DATA_DIR)
+    server_core, client_core = cores()
+    setting = ways.Setting(filled, options.sockets, port, server_core, folder, Reader())
     with contextlib.ExitStack() as stack:
         running = {}
+        stack.enter_context(on_core(client_core))
         for start in (ways.limit, ways.conventional, ways.ours):
             note(f"connecting {options.sockets} sockets: {start.__name__}")
             running[start.__name__] = stack.enter_context(start(setting))
         note("measuring")
-        results = measure(running, rounds=options.rounds, seconds=options.seconds)
+        results = compare(running, rounds=options.rounds, seconds=options.seconds)
         page = dashboard(setting, options.documents)
     return Report(
-        machine=facts,
         sockets=options.sockets,
         people=people,
         rounds=options.rounds,
         tick_ms=conf().tick_seconds * 1e3,
         dashboard=page,
         **results,
-    )
+    ).section()
 
 
 def dashboard(setting: ways.Setting, documents: int) -> Dashboard:
