@@ -82,8 +82,8 @@ def audience(document_ids: Iterable[int]) -> Callable[[int, int], bool]:
     authors = dict(documents.values_list("pk", "author"))
     public = set(documents.for_everybody().values_list("pk", flat=True))
     named = set(Share.objects.filter(document__in=ids).values_list("person", "document"))
-    roles = Person.objects.filter(role__in=(Person.Role.OWNER, Person.Role.GUEST))
-    special = dict(roles.values_list("pk", "role"))
+    others = Person.objects.filter(role__in=(Person.Role.OWNER, Person.Role.GUEST))
+    special = dict(others.values_list("pk", "role"))
 
     def may(person: int, document: int) -> bool:
         role = special.get(person)

@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='person',
             name='role',
-            field=models.CharField(choices=[('owner', 'Owner'), ('admin', 'Administrator'), ('member', 'Member'), ('guest', 'Guest')], default='member', max_length=10, verbose_name='role'),
+            field=models.CharField(choices=[('owner', 'Owner'), ('admin', 'Administrator'), ('member', 'Member'), ('guest', 'Guest')], db_index=True, default='member', max_length=10, verbose_name='role'),
         ),
         migrations.RunPython(give_roles, migrations.RunPython.noop),
         migrations.CreateModel(

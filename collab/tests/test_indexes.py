@@ -62,11 +62,14 @@ def leela() -> Person:
         )
         for n in range(DOCUMENTS)
     )
-    documents = list(Document.objects.select_related(None).order_by("pk"))
     Heading.objects.bulk_create(
-        Heading(document=document, title=f"Document {n}") for n, document in enumerate(documents)
+        Heading(document=one, title=f"Document {one.pk}") for one in Document.objects.order_by()
     )
-    _life(people, documents)
+    Share.objects.bulk_create(
+        Share(document=one, person=people[(n + 1) % PEOPLE])
+        for n, one in enumerate(Document.objects.order_by("pk"))
+    )
+    _life(people, list(Document.objects.order_by("pk")))
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     return people[1]
@@ -91,9 +94,6 @@ def _life(people: list[Person], documents: list[Document]) -> None:
     )
     Reading.objects.bulk_create(
         Reading(person=people[n % PEOPLE], document=d, version=1) for n, d in enumerate(documents)
-    )
-    Share.objects.bulk_create(
-        Share(person=people[-1 - n % PEOPLE], document=d) for n, d in enumerate(documents)
     )
     Session.objects.bulk_create(
         Session(session_key=f"{n:032}", session_data="", expire_date=timezone.now())
