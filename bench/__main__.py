@@ -25,10 +25,11 @@ def parse() -> argparse.Namespace:
         "sections", nargs="*", metavar="section", help=f"of {', '.join(SECTIONS)} (all)"
     )
     parser.add_argument("--sockets", type=int, default=1000, help="open pages (1000)")
+    parser.add_argument("--many", type=int, default=5000, help="open pages, where there are many (5000)")
     parser.add_argument("--rounds", type=int, default=20, help="isolated events per way (20)")
     parser.add_argument("--seconds", type=float, default=6.0, help="length of each series (6)")
-    parser.add_argument("--people", type=int, default=200, help="people behind the pages (200)")
-    parser.add_argument("--documents", type=int, default=50, help="on the dashboard (50)")
+    parser.add_argument("--people", type=int, default=1000, help="people behind the pages (1000)")
+    parser.add_argument("--documents", type=int, default=10_000, help="there are (10000)")
     parser.add_argument("--writers", type=int, default=50, help="people typing (50)")
     parser.add_argument("--typing", type=float, default=20.0, help="seconds they type (20)")
     parser.add_argument("--merging", type=float, default=20.0, help="seconds per long text (20)")

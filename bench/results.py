@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 HEAD = "# Measured by `make bench`\n"
 #: Stands before each section, and is not shown.
@@ -22,11 +24,13 @@ class Section:
         title: its heading.
         body: Markdown.
         failures: the promises that were not kept, one sentence each.
+        figures: the same for programs, as JSON can hold it.
     """
 
     title: str
     body: str
     failures: Sequence[str] = ()
+    figures: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,3 +71,21 @@ def put(path: Path, machine: Sequence[str], name: str, text: str, order: Sequenc
     facts = "".join(f"- {fact}\n" for fact in machine)
     kept = (f"<!-- {one} -->\n{sections[one].strip()}\n" for one in order if one in sections)
     path.write_text("\n".join([HEAD, facts, *kept]))
+
+
+def kept(path: Path) -> dict[str, Any]:
+    """The figures of all sections that have been measured, by name."""
+    return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
+def keep(
+    path: Path, machine: Sequence[str], name: str, figures: Mapping[str, Any], moment: Moment
+) -> dict[str, Any]:
+    """Put a section's figures with those of the others; returns all."""
+    together = {
+        **kept(path),
+        "machine": list(machine),
+        name: {"at": moment.at.isoformat(), "load": moment.load, **figures},
+    }
+    path.write_text(json.dumps(together, indent=2) + "\n")
+    return together
