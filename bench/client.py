@@ -38,9 +38,10 @@ class Client:
     def read(self) -> None:
         """Read what is there."""
         data = self.socket.recv(1 << 18)
-        if not data:
-            raise Failed("A server closed a socket.")
         group = self.group
+        if not data:
+            group.ended(self, b"")
+            return
         group.bytes += len(data)
         complete, self.rest = frames.split(self.rest + data if self.rest else data)
         for opcode, payload in complete:
