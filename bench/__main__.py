@@ -31,6 +31,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--people", type=int, default=1000, help="people behind the pages (1000)")
     parser.add_argument("--documents", type=int, default=10_000, help="there are (10000)")
     parser.add_argument("--storm", type=float, default=4.0, help="seconds of many events (4)")
+    parser.add_argument("--growth", type=float, default=2.0, help="seconds per point (2)")
     parser.add_argument("--writers", type=int, default=50, help="people typing (50)")
     parser.add_argument("--typing", type=float, default=20.0, help="seconds they type (20)")
     parser.add_argument("--merging", type=float, default=20.0, help="seconds per long text (20)")

@@ -215,18 +215,27 @@ def product(core: int, port: int, folder: Path) -> Iterator[Popen[bytes]]:
         yield server
 
 
-def enter(clients: Clients, port: int, pages: Sequence[tuple[Visitor, str]]) -> None:
-    """Connect pages by their people and resume messages, until all are present."""
+def enter(
+    clients: Clients,
+    port: int,
+    pages: Sequence[tuple[Visitor, str]],
+    present: int | None = None,
+) -> None:
+    """Connect pages by their people and resume messages, until all are present.
+
+    Args:
+        present: how many pages there are then; None for those of ``clients``.
+    """
     cookies = [f"Cookie: {visitor.cookie}" for visitor, _ in pages]
     clients.connect(port, [handshake(port, "/live/", cookie) for cookie in cookies])
     clients.send([message for _, message in pages])
-    _await_presence(clients)
+    _await_presence(clients, len(clients) if present is None else present)
 
 
-def _await_presence(clients: Clients) -> None:
+def _await_presence(clients: Clients, number: int) -> None:
     """Read until every page counts as here."""
     until = time.monotonic() + PATIENCE_SECONDS
-    while (here := Connection.objects.live().count()) != len(clients):
+    while (here := Connection.objects.live().count()) != number:
         clients.reader.idle(0.1)
         if time.monotonic() > until:
-            raise Failed(f"{here} of {len(clients)} pages are present.")
+            raise Failed(f"{here} of {number} pages are present.")
