@@ -56,9 +56,10 @@ def measure(options: argparse.Namespace) -> Section:
         held = Document.objects.held().count()
     assert held == number, f"{held} of {number} editors have their pen."
     percent = used / WATCHED_SECONDS * 100
-    body = f"""{number:,} editors are open, each of another person, each with the pen of another document;
-nobody types. The server's CPU in {WATCHED_SECONDS:.0f} s: **{percent:.1f} % of a core**, with the pings of all
-sockets, the heartbeat and the renewal of all leases. At the end every editor has its pen.
+    body = f"""{number:,} editors are open, each of another person, each with the pen of another
+document; nobody types. The server's CPU in {WATCHED_SECONDS:.0f} s: **{percent:.1f} % of a core**,
+with the pings of all sockets, the heartbeat and the renewal of all leases. At the end every
+editor has its pen.
 """
     figures = {"editors": number, "cpu_percent": percent}
     return Section("Idle editors", body, figures=figures)

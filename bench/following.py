@@ -96,7 +96,7 @@ def delays(
             not the last.
     """
     turns = dict.fromkeys(shown, -1)
-    waited = []
+    waited: list[float] = []
     for at, text in frames:
         for document, holder in badges_in(text):
             if document not in turns:

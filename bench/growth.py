@@ -119,6 +119,7 @@ def scene(filled: workspace.Workspace, seconds: float) -> Iterator[Scene]:
         ways.product(server_core, settings.PORT, Path(settings.DATA_DIR)) as server,
         on_core(client_core),
     ):
+
         def event() -> ways.Event:
             began = time.perf_counter()
             person = pen.pass_on()

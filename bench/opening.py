@@ -57,10 +57,10 @@ def measure(options: argparse.Namespace) -> Section:
         "worst_ms": max(waited) * 1e3,
         "whole_p50_ms": statistics.median(whole) * 1e3,
     }
-    body = f"""{OTHERS} people have the dashboard open. {len(waited)} others, one after the other, each open another of
-its documents; until the last of the {OTHERS} has the new badge, **{figures["p50_ms"]:.1f} ms** in the median
-({figures["worst_ms"]:.1f} ms at worst), from when the page begins to connect: handshake, session,
-permissions, the write of the presence and the tick included. With the loading of the page
-{figures["whole_p50_ms"]:.1f} ms.
+    body = f"""{OTHERS} people have the dashboard open. {len(waited)} others, one after the other,
+each open another of its documents. Until the last of the {OTHERS} has the new badge:
+**{figures["p50_ms"]:.1f} ms** in the median, {figures["worst_ms"]:.1f} ms at worst, from when the
+page begins to connect: handshake, session, permissions, the write of the presence and the tick
+included. With the loading of the page {figures["whole_p50_ms"]:.1f} ms.
 """
     return Section("Somebody opens a document", body, figures=figures)

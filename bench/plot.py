@@ -11,6 +11,7 @@ LEFT, RIGHT, TOP, BOTTOM = 64, 616, 48, 304
 #: Legible on white and on dark grey, and told apart without colours by their dots.
 COLOURS = ("#2f6fde", "#c2571a", "#3b8a3e")
 INK = "#7a7a7a"
+SVG = "http://www.w3.org/2000/svg"
 
 Line = Sequence[tuple[float, float]]
 
@@ -30,9 +31,9 @@ def chart(title: str, across: str, up: str, lines: Mapping[str, Line]) -> str:
     points = [point for line in lines.values() for point in line]
     x = _axis([at for at, _ in points], LEFT, RIGHT)
     y = _axis([value for _, value in points], BOTTOM, TOP)
+    drawn_with = f'font-family="sans-serif" font-size="12" fill="{INK}"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'font-family="sans-serif" font-size="12" fill="{INK}">',
+        f'<svg xmlns="{SVG}" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" {drawn_with}>',
         f"<title>{escape(title)}</title>",
         f'<text x="{LEFT}" y="20" font-size="15" font-weight="bold">{escape(title)}</text>',
         f'<text x="{LEFT}" y="38">{escape(up)}</text>',

@@ -29,9 +29,7 @@ WITHOUT_RATIO = (
 )
 
 
-def fanout(
-    results: Mapping[int, Mapping[str, Result]], dashboard: Mapping[str, float]
-) -> Section:
+def fanout(results: Mapping[int, Mapping[str, Result]], dashboard: Mapping[str, float]) -> Section:
     """The report.
 
     Args:

@@ -79,10 +79,10 @@ def measure(options: argparse.Namespace) -> Section:
         "down_s": began - stopped,
         "most_bytes": max(after.received),
     }
-    body = f"""{number:,} dashboards are open when the server gets SIGTERM; all come back as soon as the next one
-listens ({figures["down_s"]:.1f} s later). **{figures["live_s"]:.1f} s** after that, all are connected, resumed and present.
-Nothing had changed, and no page was sent more than **{figures["most_bytes"]} bytes**; every counter of people is
-as before.
+    body = f"""{number:,} dashboards are open when the server gets SIGTERM; all come back as soon as
+the next one listens, {figures["down_s"]:.1f} s later. **{figures["live_s"]:.1f} s** after that, all
+are connected, have resumed and are present. Nothing had changed, and no page was sent more than
+**{figures["most_bytes"]} bytes**; every counter of people is as before.
 """
     return Section("Back after a restart", body, figures=figures)
 

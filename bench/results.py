@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+#: The same for programs, such as ``bench/scaling.py``.
+FIGURES = Path(__file__).with_name("results.json")
 HEAD = "# Measured by `make bench`\n"
 #: Stands before each section, and is not shown.
 LABEL = re.compile(r"^<!-- (\w+) -->\n", re.MULTILINE)
@@ -73,19 +75,27 @@ def put(path: Path, machine: Sequence[str], name: str, text: str, order: Sequenc
     path.write_text("\n".join([HEAD, facts, *kept]))
 
 
-def kept(path: Path) -> dict[str, Any]:
+def kept(path: Path = FIGURES) -> dict[str, Any]:
     """The figures of all sections that have been measured, by name."""
     return dict(json.loads(path.read_text())) if path.exists() else {}
 
 
 def keep(
-    path: Path, machine: Sequence[str], name: str, figures: Mapping[str, Any], moment: Moment
+    machine: Sequence[str],
+    name: str,
+    figures: Mapping[str, Any],
+    moment: Moment,
+    path: Path = FIGURES,
 ) -> dict[str, Any]:
     """Put a section's figures with those of the others; returns all."""
-    together = {
-        **kept(path),
-        "machine": list(machine),
-        name: {"at": moment.at.isoformat(), "load": moment.load, **figures},
-    }
+    mine = {"at": moment.at.isoformat(timespec="seconds"), "load": list(moment.load), **figures}
+    together = {**kept(path), "machine": list(machine), name: mine}
     path.write_text(json.dumps(together, indent=2) + "\n")
     return together
+
+
+def replace_between(path: Path, text: str) -> None:
+    """Replace what stands between the two lines ``<!-- measured -->`` of a file."""
+    line = "<!-- measured -->\n"
+    before, _, after = path.read_text().split(line)
+    path.write_text(f"{before}{line}{text.strip()}\n{line}{after}")

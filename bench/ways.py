@@ -18,8 +18,8 @@ from collab.models import Person
 
 from . import conventional as consumer
 from .client import PATIENCE_SECONDS, Clients, Failed, Reader, handshake
-from .processes import free_port, python, running
 from .machine import memory_bytes
+from .processes import free_port, python, running
 from .workspace import Loaded, Pen, Visitor, Workspace, badge_id, fragment
 
 #: After the last socket is open: what connecting has caused comes to an end.

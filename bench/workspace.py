@@ -161,8 +161,7 @@ class Loaded:
 
 def marks_in(page: str) -> dict[str, str]:
     """By region, the versions that a page or a frame brings."""
-    marks = (html.unescape(mark).split(":", 1) for mark in MARK.findall(page))
-    return {identifier: etag for identifier, etag in marks}
+    return dict(html.unescape(mark).split(":", 1) for mark in MARK.findall(page))
 
 
 def resume(token: Token, marks: Mapping[str, str]) -> str:
