@@ -423,7 +423,7 @@ class Hub:
         for number, (socket, batch) in enumerate(outbox.batches.items(), 1):
             if not batch.frames:
                 batch.frames = joined(batch.fragments)
-                batch.size = sum(len(frame.wire) for frame in batch.frames)
+                batch.size = sum(frame.size for frame in batch.frames)
             sent += batch.size
             try:
                 for frame in batch.frames:
