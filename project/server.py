@@ -19,11 +19,12 @@ from daphne.http_protocol import WebRequest
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet import abstract, defer, tcp
+from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.web import http
 
 from collab.live import process
 from collab.live.conf import conf
-from collab.live.transport import EXTENSION, DaphneWire
+from collab.live.transport import EXTENSION, STATE_OPEN, DaphneWire
 
 logger = logging.getLogger(__name__)
 
@@ -222,5 +223,7 @@ def check() -> None:
     ):
         if not hasattr(written_to, name):
             raise RuntimeError(f"FileDescriptor.{name} {CHANGED}")
-    if not (hasattr(tcp.Server, "TLS") and hasattr(WebSocketProtocol, "STATE_OPEN")):
+    if not hasattr(tcp.Server, "TLS") or WebSocketProtocol.STATE_OPEN != STATE_OPEN:
         raise RuntimeError(f"tcp.Server.TLS or WebSocketProtocol.STATE_OPEN {CHANGED}")
+    if "_writers" not in inspect.getsource(AsyncioSelectorReactor.addWriter):
+        raise RuntimeError(f"AsyncioSelectorReactor._writers {CHANGED}")

@@ -251,7 +251,7 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 #: Overrides of collab.live.conf, for tests and unusual networks.
 LIVE: dict[str, Any] = {"processes": env.int("PROCESSES", default=1)}
-for _name in ("leave_grace_seconds", "node_timeout_seconds", "heartbeat_seconds"):
+for _name in ("leave_grace_seconds", "node_timeout_seconds", "heartbeat_seconds", "tick_seconds"):
     if _value := env.float(f"LIVE_{_name.upper()}", default=0.0):
         LIVE[_name] = _value
 

@@ -438,7 +438,7 @@ class Hub:
             try:
                 if not batch.frames:
                     batch.frames = joined(batch.fragments)
-                    batch.size = sum(len(frame.wire) for frame in batch.frames)
+                    batch.size = sum(frame.size for frame in batch.frames)
                 for frame in batch.frames:
                     socket.wire.write(frame)
             except Exception:  # one broken socket must not cost the others their frame
