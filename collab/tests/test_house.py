@@ -25,9 +25,10 @@ FLOORS = [
     ],
     ["collab.text", "collab.packing", "collab.merging", "collab.differences"],
     ["collab.models"],
-    ["collab.permissions", "collab.queries", "collab.covers"],
+    ["collab.permissions", "collab.queries", "collab.covers", "collab.personal"],
     ["collab.operations"],
     [
+        "collab.backups",
         "collab.exporting",
         "collab.forms",
         "collab.listeners",
