@@ -400,8 +400,10 @@ async def test_open_pages_of_an_erased_person_close(
     """With the code that leads to signing in; Leela sees that Fry is gone."""
     url = document.get_absolute_url()
     async with visit(leela, url) as hers, visit(fry, url) as his:
+        await eventually(lambda: Activity.objects.filter(actor=fry, verb="opened").exists())
         await hers.until(lambda: "Fry" in hers.regions[f"document_people-{document.pk}"])
         await sync_to_async(erasure.erase)(fry.pk)
         assert await his.is_closed() == SIGNED_OUT
-        await hers.until(lambda: "Fry" not in hers.regions[f"document_people-{document.pk}"])
-    await eventually(lambda: not Connection.objects.exclude(user=leela).exists())
+        await eventually(lambda: not Connection.objects.exclude(user=leela).exists())
+        await hers.until_current("toasts")
+        assert "Fry" not in hers.regions[f"document_people-{document.pk}"]
