@@ -27,8 +27,9 @@ def dump(to: Path) -> None:
     Raises:
         BackupError: there is no ``pg_dump``, it is older than the server, or it failed.
     """
-    # Owners and rights are those of the place it is restored to.
-    _run("pg_dump", "--no-owner", "--no-privileges", "--file", str(to))
+    # Owners and rights are those of the place it is restored to; only an owner may
+    # comment on an extension.
+    _run("pg_dump", "--no-owner", "--no-privileges", "--no-comments", "--file", str(to))
 
 
 def load(dumped: Path) -> None:

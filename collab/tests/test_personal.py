@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
-from django.db import models
+from django.db import IntegrityError, connection, models, transaction
 from django.test import Client
 from PIL import Image
 
@@ -391,6 +392,26 @@ def test_the_command_need_not_ask(lived: Document, monkeypatch: pytest.MonkeyPat
     assert "Erased" in erased("--yes", monkeypatch=monkeypatch)
     with pytest.raises(CommandError, match="Nobody else administers"):
         call_command("erase_person", "fry", "--yes", stdout=StringIO())
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_written_in_the_name_of_somebody_who_is_gone(
+    document: Document, fry: Person
+) -> None:
+    """What had begun before, and ends after, does not take place."""
+
+    def erase() -> None:
+        try:
+            erasure.erase(fry.pk)
+        finally:
+            connection.close()
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Activity.objects.create(document=document, actor=fry, verb=Activity.Verb.OPENED)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(erase).result()
+    assert not Activity.objects.exclude(actor=document.author).exists()
 
 
 @pytest.mark.django_db(transaction=True)
