@@ -83,3 +83,7 @@ class BadImage(CollabError):
 
 class BadMarkdown(CollabError):
     """A file that cannot be imported."""
+
+
+class CannotErase(CollabError):
+    """Somebody who cannot be erased, or not yet; ``str()`` says why."""

@@ -5,17 +5,19 @@ of them in one archive.
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.core.files.storage import default_storage
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Func, IntegerField
 from django.template.loader import render_to_string
 from zipstream import ZipStream
 
-from . import covers, queries
-from .models import Document
+from . import covers, personal, queries
+from .models import Document, Draft, Person
 from .models.document import DocumentQuerySet
 from .text import rendered, title_and_body, without_images
 
@@ -50,12 +52,16 @@ def page(document: Document) -> str:
     return render_to_string("documents/standalone.html", context)
 
 
-def archive(documents: DocumentQuerySet) -> ZipStream:
+def archive(documents: DocumentQuerySet, folder: str = "") -> ZipStream:
     """Documents with their covers as an archive whose length is known before it is
     made. It reads one text at a time, while it is iterated.
 
     Whoever saves meanwhile changes nothing: what was the present version of a
     document at the beginning is what the archive gets.
+
+    Args:
+        documents: which ones.
+        folder: where in the archive they lie, with a slash at its end.
     """
     archived = ZipStream(sized=True)
     taken: set[str] = set()
@@ -64,10 +70,26 @@ def archive(documents: DocumentQuerySet) -> ZipStream:
         name = _unused(document.slug, taken)
         head = _heading(document.title).encode()
         text = _text(head, document.pk, document.version)
-        archived.add(text, f"{name}.md", size=len(head) + document.size)
+        archived.add(text, f"{folder}{name}.md", size=len(head) + document.size)
         if covers.is_stored(document.cover):
             size = default_storage.size(covers.path_of(document.cover))
-            archived.add(_cover(document.cover), f"{name}.webp", size=size)
+            archived.add(_cover(document.cover), f"{folder}{name}.webp", size=size)
+    return archived
+
+
+def person_archive(person: Person) -> ZipStream:
+    """Everything the workspace holds of one person: their documents, those in the
+    trash included, with covers; their unsaved texts; and a JSON file with all the
+    rest (see :mod:`.personal`)."""
+    archived = archive(Document.objects.filter(author=person), folder="documents/")
+    unsaved = Draft.objects.filter(person=person, is_settled=False)
+    for draft in unsaved.select_related("document__heading").order_by("pk"):
+        name = f"drafts/{draft.document.slug}-{draft.pk}.md"
+        archived.add(draft.text.encode(), name)
+    records = json.dumps(
+        personal.records(person), cls=DjangoJSONEncoder, ensure_ascii=False, indent=1
+    )
+    archived.add(records.encode(), "person.json")
     return archived
 
 

@@ -216,7 +216,7 @@ def postgres_server() -> Iterator[Postgres]:
     user = _unprivileged_user()
     folder = Path(tempfile.mkdtemp(prefix="collab-postgres-"))
     try:
-        binaries = _postgres_binaries(folder if user else None)
+        binaries = postgres_binaries(folder if user else None)
         data = folder / "data"
         data.mkdir(mode=0o700)
         log = folder / "log"
@@ -272,8 +272,12 @@ def _unprivileged_user() -> str | None:
     raise NotReady(f"PostgreSQL does not run as root, and there is no user {UNPRIVILEGED}")
 
 
-def _postgres_binaries(copy_to: Path | None) -> Path:
-    """The folder of ``initdb`` and ``postgres``; a copy where others may run them."""
+def postgres_binaries(copy_to: Path | None = None) -> Path:
+    """The folder of ``initdb``, ``postgres`` and the client programs.
+
+    Args:
+        copy_to: make a copy there, where other users may run them.
+    """
     spec = importlib.util.find_spec("pgserver")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         installed = Path(folder) / "pginstall"

@@ -205,6 +205,10 @@ class LeaseQuerySet(models.QuerySet["Any"]):
         """Who asked does not want it any more."""
         return bool(self.filter(pk=pk, asked_by=person_id).update(**_UNASKED))
 
+    def unask(self) -> int:
+        """Nobody waits for these rows any more; returns how many there were."""
+        return self.update(**_UNASKED)
+
     def begin_yield(self) -> list[int]:
         """Tell the holders who did not answer that it is time; returns the rows.
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+
+#: The username of who stands where erased people stood (see ``operations.erasure``).
+STAND_IN = "former.member"
 
 
 class Person(AbstractUser):
@@ -56,7 +60,10 @@ class Person(AbstractUser):
     @property
     def name(self) -> str:
         """How the others see this person."""
-        return self.display_name or self.get_full_name() or self.username.capitalize()
+        given = self.display_name or self.get_full_name()
+        if not given and self.username == STAND_IN:
+            return gettext("Former member")
+        return given or self.username.capitalize()
 
     @property
     def initials(self) -> str:

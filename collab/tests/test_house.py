@@ -25,9 +25,16 @@ FLOORS = [
     ],
     ["collab.text", "collab.packing", "collab.merging", "collab.differences"],
     ["collab.models"],
-    ["collab.permissions", "collab.queries", "collab.covers", "collab.sessions"],
+    [
+        "collab.permissions",
+        "collab.queries",
+        "collab.covers",
+        "collab.personal",
+        "collab.sessions",
+    ],
     ["collab.operations"],
     [
+        "collab.backups",
         "collab.exporting",
         "collab.forms",
         "collab.listeners",
