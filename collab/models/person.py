@@ -7,6 +7,9 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+#: What a name and a face are made of. Where many people appear, only this is loaded.
+FACE = ("username", "first_name", "last_name", "display_name", "colour")
+
 
 class Person(AbstractUser):
     """Somebody who works here."""
