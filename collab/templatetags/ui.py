@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cache
 
 from django import template
 from django.templatetags.static import static
@@ -19,6 +20,7 @@ register = template.Library()
 
 
 @register.simple_tag
+@cache  # a page has a hundred of them, and a process one address of the sprite
 def icon(name: str) -> SafeString:
     """A picture of the sprite, for the eye only: the text beside it says it all."""
     return format_html(
