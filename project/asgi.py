@@ -1,5 +1,6 @@
 """The ASGI application: pages over HTTP, fragments over the socket."""
 
+import gc
 import os
 
 import django
@@ -16,3 +17,8 @@ from .requests import PageHandler  # noqa: E402
 
 elsewhere.allow()
 application = ProtocolTypeRouter({"http": PageHandler(), "websocket": websocket_application()})
+
+# What has been loaded stays. A collection that looked through it would stop every
+# thread for some 50 ms, again and again.
+gc.collect()
+gc.freeze()
