@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 
 from django import template
 from django.templatetags.static import static
@@ -12,6 +12,7 @@ from django.utils.formats import date_format, time_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from ..models import Document, Person
@@ -43,15 +44,19 @@ def face(person: Person) -> SafeString:
 
 @register.simple_tag
 def when(at: datetime) -> SafeString:
-    """A moment: its day and time, or in other years its day. A list has one in each
-    row, so this is no template: that took twice as long."""
-    local = localtime(at)
-    if local.year == localtime().year:
+    """A moment: its day and time, or in other years its day."""
+    return _moment(localtime(at).isoformat(), localtime().year, get_language() or "")
+
+
+@lru_cache(maxsize=1000)  # a list has one in each row, and many people look at the same list
+def _moment(machine_readable: str, this_year: int, language: str) -> SafeString:
+    local = datetime.fromisoformat(machine_readable)
+    if local.year == this_year:
         shown = f"{date_format(local, 'MONTH_DAY_FORMAT')}, {time_format(local)}"
     else:
         shown = date_format(local)
     title = date_format(local, "DATETIME_FORMAT")
-    return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(), title, shown)
+    return format_html('<time datetime="{}" title="{}">{}</time>', machine_readable, title, shown)
 
 
 # -- Parts of sentences: a template translates whole ones, and puts these in.
