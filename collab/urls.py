@@ -53,6 +53,7 @@ urlpatterns = [
     path("status/", status.status, name="status"),
     path("metrics", status.metrics, name="metrics"),
     path("healthz", health.healthz, name="healthz"),
+    path("csp-report/", health.csp_report, name="csp_report"),
     path(
         "login/",
         auth.LoginView.as_view(template_name="people/login.html", redirect_authenticated_user=True),

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.db.models import Q
@@ -83,6 +84,8 @@ def _erase(person_id: int, stand_in: Person) -> None:
     subjects = set(Connection.objects.filter(user=person).values_list("subject", flat=True))
     # The log stays whole, but an address may lead back to them.
     SecurityEvent.objects.filter(Q(actor=person) | Q(person=person)).update(address=None)
+    for tries in (AccessAttempt, AccessFailureLog, AccessLog):
+        tries.objects.filter(username=person.username).delete()
     for rule in RULES:
         _apply(rule, person, stand_in)
     personal.entries_about(person).update(object_repr=STAND_IN)

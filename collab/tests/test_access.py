@@ -69,7 +69,7 @@ NEEDS_TO_POST = {"revision": "change", "duplicate": "create"}
 ELSEWHERE = {
     *("dashboard", "active", "new", "export_all", "preview", "trash", "cover", "profile"),
     *("people", "account", "invitation", "sign_out_elsewhere"),
-    *("status", "metrics", "healthz", "login", "logout", "shared", "shared_cover"),
+    *("csp_report", "status", "metrics", "healthz", "login", "logout", "shared", "shared_cover"),
     *("password_change", "password_change_done", "password_reset", "password_reset_done"),
     *("password_reset_confirm", "password_reset_complete"),
 }

@@ -105,6 +105,8 @@ def lived(turanga: Person, fry: Person) -> Document:
     Heading.objects.filter(pk=own.pk).update(asked_by=turanga)
     reading.mark(common.pk, fry.pk, 1)
     node = Node.objects.create(boot="b", host="h", pid=1)
+    wrong = {"username": "turanga", "password": "wrong"}
+    Client(headers={"host": "127.0.0.1"}).post("/login/", wrong)
     for person, by in ((turanga, fry), (fry, turanga)):
         sharing.give(own.pk, person.pk, may_edit=True, actor=by.pk)
         sharing.make_link(common.pk, person.pk, 7)
@@ -166,7 +168,10 @@ def test_nobody_is_named_by_anything_else() -> None:
         if field.concrete and any(word in field.name for word in words)
     }
     # With whose rows their fate is decided; see ``operations.erasure``.
-    assert found == {"collab.SignIn.address", "collab.SecurityEvent.address"}
+    assert {one for one in found if not one.startswith("axes.")} == {
+        "collab.SignIn.address",
+        "collab.SecurityEvent.address",
+    }
 
 
 def test_the_scene_leaves_no_rule_out(lived: Document, turanga: Person) -> None:

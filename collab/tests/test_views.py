@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from io import BytesIO
 
 import pytest
+from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.urls import URLPattern, get_resolver
 from PIL import Image
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from collab import queries
 from collab.live.models import Connection, Node
@@ -20,6 +22,7 @@ from collab.models import Document, Heading, Person
 from collab.operations import documents, editing
 from collab.operations.documents import Content
 from collab.permissions import readable
+from project import settings as production
 
 pytestmark = pytest.mark.django_db
 
@@ -30,6 +33,7 @@ OPEN = {
     "shared",
     "shared_cover",
     "invitation",
+    "csp_report",
     "password_reset",
     "password_reset_done",
     "password_reset_confirm",
@@ -106,7 +110,8 @@ def test_a_forgotten_password(stranger: Client, make_person: object) -> None:
     page = stranger.get(link[1], follow=True)
     form = {"new_password1": "nibbler-eats-all", "new_password2": "nibbler-eats-all"}
     assert stranger.post(page.redirect_chain[-1][0], form).status_code == 302
-    assert stranger.login(username="amy", password="nibbler-eats-all")
+    form = {"username": "amy", "password": "nibbler-eats-all"}
+    assert stranger.post("/login/", form).status_code == 302
     assert b"no longer works" in Client().get(link[1], headers={"host": "127.0.0.1"}).content
 
 
@@ -544,3 +549,49 @@ def test_headers_are_strict(as_leela: Client) -> None:
     assert "unsafe" not in headers["Content-Security-Policy"]
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "camera=()" in headers["Permissions-Policy"]
+    assert headers["Referrer-Policy"] == "same-origin"
+
+
+def test_a_report_of_the_policy_is_logged(
+    stranger: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On one line, cut, and only what is known; nonsense is refused."""
+    report = {"blocked-uri": "https://evil.example/\n" + "x" * 500, "own": "field"}
+    body = json.dumps({"csp-report": report})
+    answer = stranger.post("/csp-report/", body, content_type="application/csp-report")
+    assert answer.status_code == 204
+    (line,) = [record.getMessage() for record in caplog.records if "csp:" in record.getMessage()]
+    assert "evil.example" in line
+    assert "\n" not in line
+    assert "own" not in line
+    assert len(line) < 300
+    for nonsense in ("", "[]", "{}", "x" * 20_000, '{"csp-report": 1}', "[" * 9_000, "\xff"):
+        answer = stranger.post("/csp-report/", nonsense, content_type="application/json")
+        assert answer.status_code == 400, nonsense[:20]
+
+
+def test_guessing_a_password_is_stopped(stranger: Client, fry: Person, settings: Settings) -> None:
+    """After so many tries even the right one is refused for a while; a success before
+    that begins anew. Others are not kept out."""
+    form = {"username": "fry", "password": "planet-express"}
+    wrong = {**form, "password": "wrong"}
+    for _ in range(settings.AXES_FAILURE_LIMIT - 1):
+        assert stranger.post("/login/", wrong).status_code == 200
+    assert stranger.post("/login/", form).status_code == 302
+    stranger.post("/logout/")
+    for _ in range(settings.AXES_FAILURE_LIMIT):
+        answer = stranger.post("/login/", wrong)
+    assert answer.status_code == 429
+    assert "Too many tries" in answer.content.decode()
+    assert stranger.post("/login/", form).status_code == 429
+    elsewhere = Client(headers={"host": "127.0.0.1"}, REMOTE_ADDR="192.0.2.7")
+    assert elsewhere.post("/login/", form).status_code == 302
+
+
+def test_passwords_are_kept_by_argon2() -> None:
+    """As the settings say, not as the tests do."""
+    assert production.PASSWORD_HASHERS[0].endswith(".Argon2PasswordHasher")
+    assert Argon2PasswordHasher().verify("x", Argon2PasswordHasher().encode("x", "saltsalt"))

@@ -20,6 +20,7 @@ _PINNED = re.compile(r"^([A-Za-z0-9][\w.-]*)==(\S+)(?: ; (.+?))? \\$", re.MULTIL
 #: Licences, read by hand, of packages whose metadata do not name theirs by an SPDX
 #: expression, or which only other systems or versions of Python install.
 READ_BY_HAND = {
+    "django-axes": "MIT",
     "asgiref": "BSD-3-Clause",
     "async-timeout": "Apache-2.0",
     "automat": "MIT",
