@@ -2,7 +2,7 @@
 #
 # What is installed is what the locks name, byte for byte (pip --require-hashes).
 # A fresh machine needs Python 3.11 or later with venv, and make. Everything else
-# installs itself below .venv and .data, or (a browser, nginx) through the system's
+# installs itself below .venv and .data, or (a browser, nginx, libfaketime) through the system's
 # package manager where that is allowed.
 
 PYTHON ?= python3
@@ -85,7 +85,7 @@ e2e: .venv/.tools ## People in real Chromium, on both set-ups, and both deployme
 	$(TEST_ENV) $(BIN)/pytest e2e -n 2
 
 .PHONY: drill
-drill: .venv/.tools ## The faults that editing must survive, at full length
+drill: .venv/.tools ## The faults that editing and serving must survive, at full length
 	DRILL=1 $(TEST_ENV) $(BIN)/pytest collab/tests/test_bad_input.py -p no:playwright -n 2
 	DRILL=1 $(TEST_ENV) $(BIN)/pytest e2e/drills -n 2
 

@@ -7,16 +7,19 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from e2e.services import postgres_server
 
-from . import machine, typing_report
+from . import growth_report, machine, targets, typing_report
 from .client import Failed
 from .fresh import call, environment
-from .processes import free_port, redis, running
-from .results import Moment, Section, put, written
+from .processes import ROOT, free_port, redis, running
+from .results import Moment, Section, keep, kept, put, replace_between, written
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
+README = ROOT / "README.md"
+DOCS = ROOT / "docs"
 
 
 def parse() -> argparse.Namespace:
@@ -25,10 +28,15 @@ def parse() -> argparse.Namespace:
         "sections", nargs="*", metavar="section", help=f"of {', '.join(SECTIONS)} (all)"
     )
     parser.add_argument("--sockets", type=int, default=1000, help="open pages (1000)")
+    parser.add_argument(
+        "--many", type=int, default=5000, help="open pages, where there are many (5000)"
+    )
     parser.add_argument("--rounds", type=int, default=20, help="isolated events per way (20)")
     parser.add_argument("--seconds", type=float, default=6.0, help="length of each series (6)")
-    parser.add_argument("--people", type=int, default=200, help="people behind the pages (200)")
-    parser.add_argument("--documents", type=int, default=50, help="on the dashboard (50)")
+    parser.add_argument("--people", type=int, default=1000, help="people behind the pages (1000)")
+    parser.add_argument("--documents", type=int, default=10_000, help="there are (10000)")
+    parser.add_argument("--storm", type=float, default=4.0, help="seconds of many events (4)")
+    parser.add_argument("--growth", type=float, default=2.0, help="seconds per point (2)")
     parser.add_argument("--writers", type=int, default=50, help="people typing (50)")
     parser.add_argument("--typing", type=float, default=20.0, help="seconds they type (20)")
     parser.add_argument("--merging", type=float, default=20.0, help="seconds per long text (20)")
@@ -41,9 +49,21 @@ def parse() -> argparse.Namespace:
     return options
 
 
-def live(options: argparse.Namespace, folder: Path) -> Section:
-    """Events on many sockets."""
-    return _with_redis("bench.live", options, folder)
+Measurement = Callable[[argparse.Namespace, Path], Section]
+
+
+def beside_redis(module: str) -> Measurement:
+    """A measurement of the product with a Redis of its own, in a process of its own."""
+
+    def measure(options: argparse.Namespace, folder: Path) -> Section:
+        port, log = free_port(), folder / "redis.log"
+        settings = environment(folder, REDIS_URL=f"redis://127.0.0.1:{port}/0")
+        _, client_core = machine.cores()
+        with running(redis(port, folder), port, core=client_core, log=log):
+            section: Section = call(module, options, settings)
+            return section
+
+    return measure
 
 
 def editing(options: argparse.Namespace, folder: Path) -> Section:
@@ -54,11 +74,6 @@ def editing(options: argparse.Namespace, folder: Path) -> Section:
         settings = environment(folder, DATABASE_URL=postgres.database())
         server = call("bench.editing", options, settings)
     return typing_report.section(options.writers, {"SQLite": lite, "PostgreSQL": server})
-
-
-def merging(options: argparse.Namespace, folder: Path) -> Section:
-    """Long texts are merged and compared."""
-    return _with_redis("bench.merging", options, folder)
 
 
 def history(options: argparse.Namespace, folder: Path) -> Section:
@@ -73,29 +88,28 @@ def storage(options: argparse.Namespace, folder: Path) -> Section:
     return section
 
 
-def _with_redis(module: str, options: argparse.Namespace, folder: Path) -> Section:
-    port, log = free_port(), folder / "redis.log"
-    settings = environment(folder, REDIS_URL=f"redis://127.0.0.1:{port}/0")
-    _, client_core = machine.cores()
-    with running(redis(port, folder), port, core=client_core, log=log):
-        section: Section = call(module, options, settings)
-        return section
-
-
-SECTIONS: Mapping[str, Callable[[argparse.Namespace, Path], Section]] = {
-    "live": live,
+SECTIONS: Mapping[str, Measurement] = {
+    "fanout": beside_redis("bench.fanout"),
+    "storms": beside_redis("bench.storms"),
+    "editors": beside_redis("bench.editors"),
+    "opening": beside_redis("bench.opening"),
+    "restart": beside_redis("bench.restart"),
+    "growth": beside_redis("bench.growth"),
     "editing": editing,
-    "merging": merging,
+    "merging": beside_redis("bench.merging"),
     "history": history,
     "storage": storage,
 }
+#: Of the report's parts.
+ORDER = ["table", *SECTIONS]
 
 
 def main() -> int:
     """Returns 0 when the promises are kept, 1 when not, 2 when it could not be measured."""
     options = parse()
-    machine.allow_open_files(options.sockets)
-    kept = True
+    machine.allow_open_files(max(options.sockets, options.many))
+    facts = machine.description()
+    promises_kept = True
     for name in options.sections or SECTIONS:
         moment = Moment.now()
         with tempfile.TemporaryDirectory(prefix="collab-bench-") as folder:
@@ -106,9 +120,29 @@ def main() -> int:
                 return 2
         text = written(section, moment)
         print(text)
-        put(options.output, machine.description(), name, text, list(SECTIONS))
-        kept = kept and not section.failures
-    return 0 if kept else 1
+        put(options.output, facts, name, text, ORDER)
+        if section.figures:
+            publish(options.output, keep(facts, name, section.figures, moment))
+        promises_kept = promises_kept and not section.failures
+    together = kept()
+    print(targets.written(together))
+    return 0 if promises_kept and not targets.failures(together) else 1
+
+
+def publish(output: Path, figures: Mapping[str, Any]) -> None:
+    """Write the table and the plots anew.
+
+    Args:
+        output: the report, where the table comes first.
+        figures: of all sections measured so far.
+    """
+    table = targets.written(figures)
+    put(output, figures["machine"], "table", f"## The table\n\n{table}", ORDER)
+    if output == RESULTS:
+        replace_between(README, table)
+        if "growth" in figures:
+            for name, drawing in growth_report.plots(figures["growth"]).items():
+                (DOCS / name).write_text(drawing)
 
 
 if __name__ == "__main__":

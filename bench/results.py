@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+#: The same for programs, such as ``bench/scaling.py``.
+FIGURES = Path(__file__).with_name("results.json")
 HEAD = "# Measured by `make bench`\n"
 #: Stands before each section, and is not shown.
 LABEL = re.compile(r"^<!-- (\w+) -->\n", re.MULTILINE)
@@ -22,11 +26,13 @@ class Section:
         title: its heading.
         body: Markdown.
         failures: the promises that were not kept, one sentence each.
+        figures: the same for programs, as JSON can hold it.
     """
 
     title: str
     body: str
     failures: Sequence[str] = ()
+    figures: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,3 +73,29 @@ def put(path: Path, machine: Sequence[str], name: str, text: str, order: Sequenc
     facts = "".join(f"- {fact}\n" for fact in machine)
     kept = (f"<!-- {one} -->\n{sections[one].strip()}\n" for one in order if one in sections)
     path.write_text("\n".join([HEAD, facts, *kept]))
+
+
+def kept(path: Path = FIGURES) -> dict[str, Any]:
+    """The figures of all sections that have been measured, by name."""
+    return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
+def keep(
+    machine: Sequence[str],
+    name: str,
+    figures: Mapping[str, Any],
+    moment: Moment,
+    path: Path = FIGURES,
+) -> dict[str, Any]:
+    """Put a section's figures with those of the others; returns all."""
+    mine = {"at": moment.at.isoformat(timespec="seconds"), "load": list(moment.load), **figures}
+    together = {**kept(path), "machine": list(machine), name: mine}
+    path.write_text(json.dumps(together, indent=2) + "\n")
+    return together
+
+
+def replace_between(path: Path, text: str) -> None:
+    """Replace what stands between the two lines ``<!-- measured -->`` of a file."""
+    line = "<!-- measured -->\n"
+    before, _, after = path.read_text().split(line)
+    path.write_text(f"{before}{line}{text.strip()}\n{line}{after}")

@@ -70,6 +70,13 @@ class StaleHeading(CollabError):
         )
 
 
+class UsedInvitation(CollabError):
+    """An invitation that opens nothing any more."""
+
+    def __str__(self) -> str:
+        return _("This invitation has been used, or has ended. Ask for another.")
+
+
 class BadImage(CollabError):
     """An upload that is no acceptable picture."""
 

@@ -6,7 +6,9 @@ import uuid
 from typing import Any
 
 from django import forms
+from django.contrib.auth.forms import BaseUserCreationForm
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from . import covers
@@ -164,6 +166,45 @@ class RevisionNameForm(forms.Form):
                 _("This name has a character that cannot be stored. Write it without.")
             )
         return name
+
+
+class AccessForm(forms.Form):
+    """For whom a document is."""
+
+    access = forms.ChoiceField(
+        label=_("Who may read it"), choices=Document.Access.choices, widget=forms.RadioSelect
+    )
+
+
+class ShareForm(forms.Form):
+    """One more person by name."""
+
+    person = forms.ModelChoiceField(label=_("Person"), queryset=Person.objects.none())
+    may_edit = forms.ChoiceField(
+        label=_("They may"), choices=[("no", _("read")), ("yes", _("read and edit"))]
+    )
+
+    def __init__(self, *args: Any, people: QuerySet[Person], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["person"].queryset = people  # type: ignore[attr-defined]
+
+
+class LinkForm(forms.Form):
+    """One more link, and how long it is good for."""
+
+    days = forms.ChoiceField(
+        label=_("It ends after"),
+        choices=[("1", _("one day")), ("7", _("a week")), ("30", _("30 days"))],
+        initial="7",
+    )
+
+
+class JoinForm(BaseUserCreationForm):  # type: ignore[type-arg]
+    """A new account, by an invitation."""
+
+    class Meta:
+        model = Person
+        fields = ("username", "display_name", "email")
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]

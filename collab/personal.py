@@ -7,7 +7,7 @@ models, so that a new table cannot forget anybody.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -15,7 +15,6 @@ from typing import Any
 from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
-from django.contrib.sessions.models import Session
 from django.db.models import Model, QuerySet
 
 from .models import Person
@@ -30,9 +29,8 @@ ABOUT_ACCOUNT = (
     "language",
     "theme",
     "colour",
+    "role",
     "is_active",
-    "is_staff",
-    "is_superuser",
     "date_joined",
     "last_login",
 )
@@ -60,6 +58,8 @@ class Rule:
     what: str
     #: What of such a row is exported. Texts are exported as files of their own.
     exported: tuple[str, ...]
+    #: Other columns of a row that stays which the person's name goes with.
+    emptied: tuple[str, ...] = ()
 
     def rows(self, person: Person) -> QuerySet[Model]:
         """The rows that name them, wherever they are."""
@@ -138,6 +138,53 @@ RULES = (
         ("subject", "mode", "joined_at", "left_at"),
     ),
     Rule(
+        "collab.SignIn",
+        "person",
+        Fate.GOES,
+        "sign-ins",
+        ("at", "agent", "address", "expire_date"),
+    ),
+    Rule(
+        "collab.SecurityEvent",
+        "actor",
+        Fate.STAYS,
+        "security events caused",
+        ("kind", "at", "address", "detail"),
+        emptied=("address",),
+    ),
+    Rule(
+        "collab.SecurityEvent",
+        "person",
+        Fate.STAYS,
+        "security events about the account",
+        ("kind", "at", "detail"),
+        emptied=("address",),
+    ),
+    Rule(
+        "collab.Share",
+        "person",
+        Fate.GOES,
+        "documents shared by name",
+        ("document_id", "may_edit"),
+    ),
+    # Secrets that open something are not left to somebody who is gone.
+    Rule(
+        "collab.Link",
+        "made_by",
+        Fate.GOES,
+        "links made for reading",
+        ("document_id", "made_at", "expires_at"),
+    ),
+    Rule(
+        "collab.Invitation",
+        "made_by",
+        Fate.GOES,
+        "invitations made",
+        ("role", "made_at", "expires_at"),
+    ),
+    # Not forgotten: then it could be used again.
+    Rule("collab.Invitation", "used_by", Fate.GOES, "invitation used", ("role", "made_at")),
+    Rule(
         "admin.LogEntry",
         "user",
         Fate.STAYS,
@@ -158,7 +205,6 @@ def records(person: Person) -> Mapping[str, Any]:
     return {
         "account": {**account, "groups": groups},
         **by_rule,
-        "sessions": [{"expires": session.expire_date} for session in sessions_of(person)],
         "changes to the account": list(log.values("action_time", "action_flag", "change_message")),
     }
 
@@ -167,13 +213,6 @@ def counts(person: Person) -> list[tuple[Rule, int]]:
     """Which rules concern a person, and how many rows each."""
     found = [(rule, rule.rows(person).count()) for rule in RULES]
     return [(rule, count) for rule, count in found if count]
-
-
-def sessions_of(person: Person) -> Iterator[Session]:
-    """Where they are signed in. A session hides whose it is, so all are looked at."""
-    for session in Session.objects.iterator():
-        if session.get_decoded().get("_auth_user_id") == str(person.pk):
-            yield session
 
 
 def entries_about(person: Person) -> QuerySet[LogEntry]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
@@ -22,7 +23,19 @@ from .differences import (
 )
 from .live.metrics import quantile
 from .live.models import Connection, Node
-from .models import Activity, Document, Draft, Person, Reading, Revision
+from .models import (
+    Activity,
+    Document,
+    Draft,
+    Invitation,
+    Link,
+    Person,
+    Reading,
+    Revision,
+    Share,
+    SignIn,
+)
+from .models.person import STAND_IN
 from .packing import unpack
 from .subjects import WATCHING, Claim, document_of, subject_of
 from .timings import FACES
@@ -192,14 +205,12 @@ def whereabouts() -> list[Whereabouts]:
         if (pk := document_of(subject)) is not None:
             reading[user_id].add(pk)
     editing: dict[int, list[Document]] = defaultdict(list)
-    for document in Document.objects.present().held().defer("text"):
+    # One rendering for all: what only some may know of is left out.
+    known = Document.objects.present().for_everybody().defer("text")
+    for document in known.held().order_by("heading__title"):
         if document.holder_id is not None:
             editing[document.holder_id].append(document)
-    documents = (
-        Document.objects.present()
-        .defer("text")
-        .in_bulk({pk for pks in reading.values() for pk in pks})
-    )
+    documents = known.in_bulk({pk for pks in reading.values() for pk in pks})
     return [
         Whereabouts(
             person,
@@ -218,8 +229,9 @@ def whereabouts() -> list[Whereabouts]:
 
 
 def _active_people() -> models.QuerySet[Any]:
-    here = Connection.objects.live().filter(user=OuterRef("pk"))
-    return Person.objects.filter(Exists(here)).order_by("display_name", "username")
+    # Not Exists: SQLite would ask it of every person there is.
+    here = Connection.objects.live().values("user")
+    return Person.objects.filter(pk__in=here).order_by("display_name", "username")
 
 
 def claims(person_id: int, document_id: int) -> list[Claim]:
@@ -227,6 +239,12 @@ def claims(person_id: int, document_id: int) -> list[Claim]:
     pages = Connection.objects.live().on(subject_of(document_id))
     held = pages.filter(user=person_id, left_at=None).exclude(claim="")
     return [Claim.of(claim) for claim in held.values_list("claim", flat=True)]
+
+
+def lease_ends(ids: Iterable[int]) -> Mapping[int, tuple[int, datetime]]:
+    """Of the documents of these whose pen somebody has: its fence, and when it ends."""
+    held = Document.objects.filter(pk__in=list(ids), holder__isnull=False)
+    return {pk: (fence, end) for pk, fence, end in held.values_list("pk", "fence", "expires_at")}
 
 
 def last_save(document_id: int) -> Activity | None:
@@ -391,3 +409,50 @@ def comparison(old: Revision | None, new: Revision) -> Comparison:
     before, after = text_of(old) if old else "", text_of(new)
     words = words_changed(before, after)
     return Comparison(old, new, after, difference(before, after), words)
+
+
+def shares(document_id: int) -> models.QuerySet[Share]:
+    """With whom a document is shared by name, by name."""
+    named = Share.objects.filter(document=document_id).select_related("person")
+    return named.order_by("person__display_name", "person__username")
+
+
+def people_to_name(document: Document) -> models.QuerySet[Person]:
+    """Who could be named: everybody with an active account, but the author."""
+    others = Person.objects.filter(is_active=True).exclude(pk=document.author_id)
+    return others.order_by("display_name", "username")
+
+
+def links(document_id: int) -> models.QuerySet[Link]:
+    """The links by which a document can be read now, the first to end first."""
+    return Link.objects.valid().filter(document=document_id).select_related("made_by")
+
+
+def linked_document(token: str) -> Document | None:
+    """The document that this link opens, if it is good and the document there."""
+    links = Link.objects.valid().of(token).values("document")
+    documents = Document.objects.present().filter(pk__in=links)
+    found: Document | None = documents.select_related("changed_by").first()
+    return found
+
+
+def sign_ins(person_id: int) -> models.QuerySet[SignIn]:
+    """Where a person is signed in, the newest first."""
+    return SignIn.objects.filter(person=person_id, expire_date__gt=Now()).order_by("-at")
+
+
+def accounts() -> models.QuerySet[Person]:
+    """Everybody with an account, those that are on first, by name. Who stands in for
+    those who were erased has none."""
+    people = Person.objects.exclude(username=STAND_IN)
+    return people.order_by("-is_active", "display_name", "username")
+
+
+def invitations() -> models.QuerySet[Invitation]:
+    """The invitations that somebody can use."""
+    return Invitation.objects.open().select_related("made_by")
+
+
+def invitation(token: str) -> Invitation | None:
+    """The invitation that this secret is of, if it can be used."""
+    return Invitation.objects.open().of(token).select_related("made_by").first()

@@ -15,6 +15,7 @@
 | document_people | document | who is inside, and what they do |
 | pen | document | the way to the editor, or who has the pen |
 | editor_pen | document_fence | whether this editor still has the pen, and its document |
+| renewal | document_fence | until when, for the editor's own clock |
 | new_documents | newest id | how many documents have come since |
 | server_status | – | the server processes and their numbers, for administrators |
 | new_versions | document_version | how many versions have come since |
@@ -23,7 +24,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -33,10 +34,26 @@ from . import queries, subjects
 from .live import presence
 from .live.regions import Context, Entry, Feed, region, register
 from .models import Activity, Document
-from .permissions import editor_keys, member_keys, readable_keys, staff_keys, version_keys
+from .permissions import (
+    audience,
+    editor_keys,
+    everybodys_keys,
+    member_keys,
+    readable_keys,
+    staff_keys,
+    version_keys,
+)
 from .subjects import ACTIVITY, DOCUMENTS, PEOPLE, content, subject_of
 from .text import rendered
-from .timings import ANSWER_SECONDS, BADGE_NAMES, FACES, STATUS_SECONDS, WATCH_SECONDS
+from .timings import (
+    ANSWER_SECONDS,
+    BADGE_NAMES,
+    FACES,
+    LEASE_SECONDS,
+    RENEW_SECONDS,
+    STATUS_SECONDS,
+    WATCH_SECONDS,
+)
 
 
 def _content(key: str) -> list[str]:
@@ -214,9 +231,29 @@ def _pen(pk: int) -> dict[str, Any] | None:
     return {"document": document, "until": until}
 
 
+def _renewal_topics(key: str) -> list[str]:
+    pk = int(key.partition("_")[0])
+    return [subjects.renewal(pk), subjects.pen(pk)]
+
+
+@region("partials/renewal.html", topics=_renewal_topics, allow=editor_keys, many=True)
+def renewal(keys: Sequence[str]) -> Mapping[str, Context]:
+    """Each time it comes, the editor may be typed in for as long as a renewal lasts,
+    but for the time by which it may be late."""
+    claims = {key: tuple(int(number) for number in key.split("_")) for key in keys}
+    ends = queries.lease_ends(pk for pk, _ in claims.values())
+    lasts = int(1000 * (LEASE_SECONDS - RENEW_SECONDS))
+    return {
+        key: {"until": ends[pk][1], "milliseconds": lasts}
+        for key, (pk, fence) in claims.items()
+        if pk in ends and ends[pk][0] == fence
+    }
+
+
 @region("partials/new_documents.html", topics=[DOCUMENTS], allow=member_keys)
 def new_documents(key: str) -> Context:
-    return {"count": queries.newer_documents(Document.objects.present(), int(key))}
+    known = Document.objects.present().for_everybody()
+    return {"count": queries.newer_documents(known, int(key))}
 
 
 @region(
@@ -254,7 +291,7 @@ class Toasts(Feed):
     topics = (ACTIVITY,)
 
     def allow(self, user: AbstractBaseUser, keys: Sequence[str]) -> Collection[str]:
-        return member_keys(user, keys)
+        return everybodys_keys(user, keys)
 
     def head(self) -> int:
         return Activity.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
@@ -266,15 +303,16 @@ class Toasts(Feed):
             .defer("document__text")
             .order_by("-pk")[:limit]
         )
-        return [self._entry(activity) for activity in reversed(newest)]
+        may = audience(activity.document_id for activity in newest)
+        return [self._entry(activity, may) for activity in reversed(newest)]
 
-    def _entry(self, activity: Activity) -> Entry:
-        actor = activity.actor_id
+    def _entry(self, activity: Activity, may: Callable[[int, int], bool]) -> Entry:
+        actor, document = activity.actor_id, activity.document_id
         return Entry(
             id=activity.pk,
             slot=f"{activity.document_id}-{actor}",
             context={"activity": activity},
-            seen_by=lambda user_id: user_id != actor,
+            seen_by=lambda user_id: user_id != actor and may(user_id, document),
             you=frozenset({activity.document.author_id}),
         )
 

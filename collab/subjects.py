@@ -44,6 +44,11 @@ def pen(document_id: int) -> str:
     return f"pen:{document_id}"
 
 
+def renewal(document_id: int) -> str:
+    """The topic of that lease's renewals, which matter to its holder alone."""
+    return f"renewal:{document_id}"
+
+
 def heading(document_id: int) -> str:
     """The topic of the lease of a document's title and cover."""
     return f"heading:{document_id}"

@@ -99,8 +99,16 @@ def cluster(postgres: Postgres, redis_url: str) -> Iterator[Stack]:
         yield stack
 
 
+@pytest.fixture(scope="session")
+def hurried(postgres: Postgres, redis_url: str) -> Iterator[Stack]:
+    """The same with a pen that lives for a third of its time."""
+    with cluster_stack(postgres, redis_url, {"DJANGO_SETTINGS_MODULE": "e2e.hurried"}) as stack:
+        yield stack
+
+
 both_stacks = pytest.mark.parametrize("stack", ["sqlite", "cluster"], indirect=True)
 on_cluster = pytest.mark.parametrize("stack", ["cluster"], indirect=True)
+in_a_hurry = pytest.mark.parametrize("stack", ["hurried"], indirect=True)
 
 
 @pytest.fixture

@@ -45,6 +45,19 @@ NOTIFICATIONS = """
 })();
 """
 
+#: When the editor stopped taking typing, and when the pen became free, as far as the
+#: page knows, in milliseconds: html[data-test-stopped], html[data-test-freed].
+PEN_TIMES = """
+addEventListener("DOMContentLoaded", () => {
+  const root = document.documentElement;
+  const once = (name, is) => { if (is && !root.dataset[name]) root.dataset[name] = Date.now(); };
+  new MutationObserver(() => {
+    once("testStopped", document.querySelector("#id_text")?.readOnly);
+    once("testFreed", document.querySelector("[data-testid=pen]")?.dataset.state === "free");
+  }).observe(document.body, { subtree: true, childList: true, attributes: true });
+});
+"""
+
 #: A tab in the background, as far as the page can tell.
 HIDDEN = 'Object.defineProperty(document, "visibilityState", { get: () => "hidden" });'
 

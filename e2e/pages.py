@@ -54,6 +54,7 @@ def paths(document: int) -> list[str]:
         f"/documents/{document}/history/1/",
         f"/documents/{document}/edit/",
         f"/documents/{document}/rename/",
+        f"/documents/{document}/share/",
         "/profile/",
         "/password/",
         "/password/done/",

@@ -149,6 +149,11 @@ class Stack:
         self.sql("UPDATE collab_document SET holder_id=NULL, held_at=NULL, expires_at=NULL")
         self.sql("DELETE FROM collab_activity")
 
+    def pen_runs_out(self, document: int) -> None:
+        """Let the time of its holder be over, without waiting for it."""
+        past = "2000-01-01 00:00:00+00:00"
+        self.sql("UPDATE collab_document SET expires_at = %s WHERE id = %s", past, document)
+
     # Its processes.
 
     def start(self) -> None:
@@ -237,10 +242,22 @@ def sqlite_stack() -> Iterator[Stack]:
 
 
 @contextmanager
-def cluster_stack(postgres: Postgres, redis_url: str) -> Iterator[Stack]:
-    """Two processes on two ports, sharing PostgreSQL and Redis."""
+def cluster_stack(
+    postgres: Postgres, redis_url: str, extra: Mapping[str, str] | None = None
+) -> Iterator[Stack]:
+    """Two processes on two ports, sharing PostgreSQL and Redis.
+
+    Args:
+        extra: further environment variables.
+    """
     with temporary_folder("cluster") as folder:
-        stack = Stack(folder, free_ports(2), database_url=postgres.database(), redis_url=redis_url)
+        stack = Stack(
+            folder,
+            free_ports(2),
+            database_url=postgres.database(),
+            redis_url=redis_url,
+            extra=extra,
+        )
         stack.prepare()
         try:
             stack.start()

@@ -3,15 +3,52 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from urllib.parse import parse_qs
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Request, Route, expect
 
-from e2e.people import Person
+from e2e.cable import Cable
+from e2e.people import Person, PersonMaker
 from e2e.stack import Stack
 from e2e.test_conflict import expires
 
 KEPT = "() => Object.keys(localStorage).length"
+DRAFT = re.compile(r"/draft/$")
+#: A page may take this long to come back (milliseconds).
+BACK = 15_000
+
+
+class Post:
+    """What the editor sends to be kept, held up until the test lets it pass."""
+
+    def __init__(self, person: Person) -> None:
+        self.page = person.page
+        self.texts: list[str] = []
+        self.held: list[Route] = []
+        self.page.on("request", self._note)
+        self.page.route(DRAFT, self._hold)
+
+    def _note(self, request: Request) -> None:
+        if DRAFT.search(request.url):
+            self.texts += parse_qs(request.post_data or "")["text"]
+
+    def _hold(self, route: Route) -> None:
+        self.held.append(route)
+
+    def passes(self) -> None:
+        """Let a request that has been sent go to the server."""
+        while not self.held:  # Playwright tells of it in a moment
+            self.page.wait_for_timeout(10)
+        self.held.pop(0).continue_()
+
+
+def stops_the_clock(person: Person) -> None:
+    """The page's time stands still, but for what the test lets pass."""
+    person.page.clock.install()
+    person.page.clock.pause_at(datetime.now(UTC) + timedelta(seconds=1))
 
 
 def test_typing_is_a_draft_and_no_save(leela: Person, fry: Person, document: int) -> None:
@@ -33,13 +70,12 @@ def test_typing_is_a_draft_and_no_save(leela: Person, fry: Person, document: int
 def test_without_the_server_the_browser_keeps_it(fry: Person, document: int) -> None:
     """Not saved – retrying, until the server answers again."""
     fry.edits(document)
-    address = re.compile(r"/draft/$")
-    fry.page.route(address, lambda route: route.abort())
+    fry.page.route(DRAFT, lambda route: route.abort())
     fry.types("Typed into the dark.")
     expect(fry.save_state).to_have_attribute("data-state", "unsaved")
     expect(fry.save_state).to_contain_text("Not saved – retrying")
     assert fry.page.evaluate(KEPT) == 1
-    fry.page.unroute(address)
+    fry.page.unroute(DRAFT)
     fry.sees_saved("Draft saved")
     assert fry.page.evaluate(KEPT) == 0
 
@@ -48,7 +84,7 @@ def test_without_the_server_the_browser_keeps_it(fry: Person, document: int) -> 
 def test_a_page_closed_in_the_dark_loses_nothing(fry: Person, document: int) -> None:
     """The browser kept the text, and the next visit offers it, with the difference."""
     fry.edits(document)
-    fry.page.route(re.compile(r"/draft/$"), lambda route: route.abort())
+    fry.page.route(DRAFT, lambda route: route.abort())
     fry.types("Bad news.")
     expect(fry.save_state).to_have_attribute("data-state", "unsaved")
     other = fry.second_tab(f"/documents/{document}/")
@@ -96,3 +132,86 @@ def test_another_tab_goes_on_with_the_draft(fry: Person, document: int) -> None:
     other.button("Move editing here").click()
     expect(other.text_field).to_have_value("Begun here.")
     expect(fry.text_field).not_to_be_editable()
+
+
+def test_a_draft_is_sent_400_ms_after_a_pause(fry: Person, document: int) -> None:
+    """Not before: each key begins the pause anew. (The first key of all is sent at once.)"""
+    fry.edits(document)
+    stops_the_clock(fry)
+    clock, post = fry.page.clock, Post(fry)
+    with fry.page.expect_request(DRAFT):
+        fry.types("a")
+    post.passes()
+    fry.sees_saved("Draft saved")
+    for text in ("ab", "abc"):
+        fry.types(text)
+        clock.run_for(399)
+    with fry.page.expect_request(DRAFT):
+        clock.run_for(1)
+    assert post.texts == ["a", "abc"]
+    post.passes()
+    fry.sees_saved("Draft saved")
+
+
+def test_whoever_does_not_pause_is_saved_every_2_s(fry: Person, document: int) -> None:
+    """Ten letters a second, for five seconds: what is sent tells when it was."""
+    fry.edits(document)
+    stops_the_clock(fry)
+    clock, post = fry.page.clock, Post(fry)
+    for letters in range(1, 51):
+        fry.types("x" * letters)
+        clock.run_for(100)
+        while post.held:
+            with fry.page.expect_response(DRAFT):
+                post.passes()
+    letters_sent = [0, *map(len, post.texts)]
+    assert letters_sent[-1] > 30
+    assert all(later - earlier <= 21 for earlier, later in pairwise(letters_sent))
+
+
+def test_one_draft_at_a_time_is_under_way(fry: Person, document: int) -> None:
+    """What is typed meanwhile waits, and then only the newest is sent."""
+    fry.edits(document)
+    stops_the_clock(fry)
+    clock, post = fry.page.clock, Post(fry)
+    with fry.page.expect_request(DRAFT):
+        fry.types("One.")
+    for text in ("One. Two.", "One. Two. Three.", "One. Two. Three. Four."):
+        fry.types(text)
+        clock.run_for(5_000)
+    assert post.texts == ["One."]
+    with fry.page.expect_request(DRAFT):
+        post.passes()
+    assert post.texts == ["One.", "One. Two. Three. Four."]
+    post.passes()
+    fry.sees_saved("Draft saved")
+
+
+@pytest.mark.complaints
+def test_the_line_says_where_the_text_is(
+    stack: Stack, cable: Cable, person: PersonMaker, document: int
+) -> None:
+    """Saving, until the server has answered; then when it was. Without a network, that
+    the browser has it; and the server again when that is back."""
+    fry = person("fry", url=stack.cable_url)
+    fry.edits(document)
+    post = Post(fry)
+    with fry.page.expect_request(DRAFT):
+        fry.types("On its way.")
+    expect(fry.save_state.get_by_text("Saving…")).to_be_visible()
+    expect(fry.save_state).to_have_attribute("data-state", "saving")
+    assert fry.page.evaluate(KEPT) == 1
+    post.passes()
+    expect(fry.save_state).to_contain_text(re.compile(r"Draft saved \d\d:\d\d:\d\d"))
+    expect(fry.save_state.get_by_text("Saving…")).to_be_hidden()
+    assert fry.page.evaluate(KEPT) == 0
+    fry.page.unroute(DRAFT)
+    cable.pull()
+    fry.is_connected("offline")
+    fry.types("On its way, and kept.")
+    expect(fry.save_state.get_by_text("Offline – kept in this browser")).to_be_visible()
+    assert fry.page.evaluate(KEPT) == 1
+    cable.plug()
+    fry.is_connected("live", within=BACK)
+    fry.sees_saved("Draft saved")
+    assert fry.page.evaluate(KEPT) == 0

@@ -126,8 +126,9 @@ def test_a_pulled_cable_is_noticed(stack: Stack, cable: Cable, person: PersonMak
 
 @on_cluster
 def test_a_killed_process_is_forgotten(stack: Stack, person: PersonMaker, written: Written) -> None:
-    """kill -9 of one of two processes: counter and badges are right within 10 s; the
-    people of that process come back, to the right state, without a reload."""
+    """kill -9 of one of two processes: the people of that process are gone within 10 s;
+    they come back, to the right state, without a reload. Until then a pen waits for its
+    holder: the editor may be open still."""
     read, edited = written("Read"), written("Edited")
     leela, bender = person("leela"), person("bender")
     fry, zoidberg = person("fry"), person("zoidberg")  # on the other process
@@ -141,7 +142,7 @@ def test_a_killed_process_is_forgotten(stack: Stack, person: PersonMaker, writte
     stack.kill(1)
     leela.sees_active(2, within=KILLED)
     leela.sees_badge(read, "reading", "Bender is reading")
-    leela.sees_badge(edited, "free")
+    leela.sees_badge(edited, "editing", "Zoidberg is editing")
     bender.sees_active(2)
     bender.sees_badge(read, "reading", "You are reading")
     fry.is_connected("offline")
@@ -150,6 +151,8 @@ def test_a_killed_process_is_forgotten(stack: Stack, person: PersonMaker, writte
     leela.sees_active(4, within=BACK)
     leela.sees_badge(read, "reading", "Bender, Fry are reading")
     fry.sees_badge(read, "reading", "Bender, You are reading")
+    zoidberg.is_connected("live", within=BACK)
+    zoidberg.sees_pen("mine", "You are editing")
 
 
 def test_a_restart_of_the_server_is_a_short_cut(stack: Stack, leela: Person, fry: Person) -> None:

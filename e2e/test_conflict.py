@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -73,3 +74,28 @@ def test_the_holder_is_told_that_the_pen_is_gone(
     leela.edits(document)
     fry.sees_pen("theirs", "Leela has the pen now")
     expect(fry.text_field).to_have_value("Fry's text.")
+
+
+@pytest.mark.complaints
+def test_a_late_text_waits_for_its_writer(
+    stack: Stack, leela: Person, person: PersonMaker, document: int
+) -> None:
+    """Fry walks away from the two texts: his is offered to him later, compared, and
+    taken up again. Leela never sees it."""
+    fry = person("fry", java_script_enabled=False)
+    fry.page.goto(f"{fry.url}/documents/{document}/edit/")
+    fry.types("Bad news.")
+    expires(stack, document)
+    leela.edits(document)
+    leela.types("Good news, everyone.")
+    leela.saves()
+    leela.finishes()
+    fry.button("Save").click()
+    expect(fry.page.get_by_role("heading", name="Two texts")).to_be_visible()
+    leela.reloads()
+    expect(leela.test_id("unsaved-text")).to_have_count(0)
+    fry.page.goto(f"{fry.url}/documents/{document}/")
+    fry.page.get_by_role("link", name=re.compile("Restore your text from")).click()
+    expect(fry.test_id("diff").locator("ins").first).to_have_text("Bad")
+    fry.button("Continue with this text").click()
+    expect(fry.text_field).to_have_value("Bad news.")

@@ -128,6 +128,20 @@ def test_watch_it_being_written(leela: Person, fry: Person, document: int) -> No
     fry.finishes()
 
 
+def test_the_writer_sees_how_many_watch(
+    leela: Person, fry: Person, bender: Person, document: int
+) -> None:
+    """People, not tabs, and not those who merely read."""
+    fry.edits(document)
+    watch = f"/documents/{document}/watch/"
+    leela.opens(document)
+    bender.goes_to(watch)
+    expect(fry.test_id("watchers")).to_have_text("1 person watches you write")
+    leela.second_tab(watch)
+    leela.second_tab(watch)
+    expect(fry.test_id("watchers")).to_have_text("2 people watch you write")
+
+
 def test_the_watch_ends_with_the_writing(leela: Person, fry: Person, document: int) -> None:
     """Fry is done: the page says so."""
     fry.edits(document)

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from e2e.pages import Written
-from e2e.people import Person
+from e2e.people import Person, PersonMaker
 from e2e.stack import Stack
 from e2e.test_conflict import expires
 
@@ -64,3 +64,74 @@ def test_changes_in_one_place(
     expect(fry.text_field).to_have_value(re.compile("when we leave"))
     leela.opens(document)
     leela.sees_text("We leave when we leave.")
+
+
+def test_a_third_save_reopens_the_choices(
+    stack: Stack, leela: Person, fry: Person, person: PersonMaker, written: Written
+) -> None:
+    """However often others save while Fry decides, he decides again, from what there is
+    then; what he had chosen is on his side. In the end nothing of it is left unsaved."""
+    document = written(text=BASE)
+    fry.edits(document)
+    fry.types(BASE.replace("nine", "eleven"))
+    fry.sees_saved("Draft saved")
+    expires(stack, document)
+    leela.edits(document)
+    leela.types(BASE.replace("nine", "ten"))
+    leela.saves()
+    fry.button("Save").click()
+    expect(fry.page.get_by_label("Saved text")).to_have_value(re.compile("at ten"))
+    leela.types(BASE.replace("nine", "noon"))
+    leela.saves()
+    leela.finishes()
+    fry.button("Save my side").click()
+    passage = fry.test_id("passage")
+    expect(passage).to_have_count(1)
+    for side in ("Yours", re.compile("^Leela’s, "), "A text of your own"):
+        expect(passage.get_by_role("radio", name=side)).to_be_visible()
+    expect(passage).to_contain_text("We leave at noon.")
+    passage.get_by_role("radio", name="A text of your own").check()
+    passage.get_by_role("textbox").fill("We leave at noon or eleven.")
+
+    bender = person("bender")
+    bender.opens(document)
+    bender.page.get_by_text("Take the pen at once").click()
+    bender.page.get_by_label(re.compile("^Why")).fill("We leave at midnight")
+    bender.button("Take the pen").click()
+    bender.types(BASE.replace("nine", "midnight"))
+    bender.saves()
+    bender.finishes()
+    fry.button("Save this result").click()
+    expect(fry.page.get_by_label("Saved text")).to_have_value(re.compile("at midnight"))
+    expect(fry.text_field).to_have_value(re.compile("at noon or eleven"))
+    fry.button("Save my side").click()
+    fry.sees_pen("mine")
+    fry.finishes()
+    fry.sees_text("We leave at noon or eleven.")
+    expect(fry.test_id("unsaved-text")).to_have_count(0)
+
+
+def test_a_choice_of_what_is_there_now_is_saved(
+    stack: Stack, leela: Person, fry: Person, written: Written
+) -> None:
+    """The choices that a third save has opened lead to a save, and nothing is left."""
+    document = written(text=BASE)
+    fry.edits(document)
+    fry.types(BASE.replace("nine", "eleven"))
+    fry.sees_saved("Draft saved")
+    expires(stack, document)
+    leela.edits(document)
+    leela.types(BASE.replace("nine", "ten"))
+    leela.saves()
+    fry.button("Save").click()
+    expect(fry.page.get_by_label("Saved text")).to_have_value(re.compile("at ten"))
+    leela.types(BASE.replace("nine", "noon"))
+    leela.saves()
+    leela.finishes()
+    fry.button("Save my side").click()
+    fry.page.get_by_label("Yours", exact=True).check()
+    fry.button("Save this result").click()
+    fry.sees_pen("mine")
+    fry.finishes()
+    fry.sees_text("We leave at eleven.")
+    expect(fry.test_id("unsaved-text")).to_have_count(0)

@@ -29,6 +29,9 @@ from .transport import EXTENSION, QueueWire, Wire
 MALFORMED = 4400
 #: "id:mark": the mark is an ETag (hexadecimal) or the number of a feed's entry.
 MARK = re.compile(r"[\w-]{1,100}:[\w]{0,18}")
+#: The codes with which a page says that it is going (RFC 6455, 7.4.1). Any other, or
+#: none at all, tells of a line that broke.
+GOODBYES = {1000, 1001, 1005}
 
 
 class Malformed(ValueError):
@@ -47,6 +50,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
     wire: Wire | None = None
     socket: Socket | None = None
     serial = 0
+    said_goodbye = False
 
     async def __call__(
         self,
@@ -73,6 +77,9 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
             return
         server_wire = self.scope.get("extensions", {}).get(EXTENSION)
         self.wire = server_wire() if server_wire else QueueWire(self.base_send, self._cut)
+
+    async def disconnect(self, code: int) -> None:
+        self.said_goodbye = code in GOODBYES
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if self.wire is None:
@@ -132,7 +139,9 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
             self.wire.end()
         if self.socket is not None:
             self.process.hub.leave(self.socket)
-            self.process.presence.leave(self.serial)
+            presence = self.process.presence
+            end = presence.leave if self.said_goodbye else presence.lose
+            end(self.serial)
             self.socket, self.serial = None, 0
 
 

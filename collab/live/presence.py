@@ -15,7 +15,7 @@ import os
 import socket
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from django.core.exceptions import ImproperlyConfigured
@@ -64,6 +64,7 @@ class Batch:
 
     joins: dict[str, tuple[Page, int]] = field(default_factory=dict)
     leaves: list[int] = field(default_factory=list)
+    losses: list[int] = field(default_factory=list)
     moves: list[int] = field(default_factory=list)
 
     def then(self, later: Batch) -> Batch:
@@ -71,11 +72,12 @@ class Batch:
         return Batch(
             {**self.joins, **later.joins},
             [*self.leaves, *later.leaves],
+            [*self.losses, *later.losses],
             [*self.moves, *later.moves],
         )
 
     def __bool__(self) -> bool:
-        return bool(self.joins or self.leaves or self.moves)
+        return bool(self.joins or self.leaves or self.losses or self.moves)
 
 
 class Presence:
@@ -110,15 +112,21 @@ class Presence:
         return serial
 
     def leave(self, serial: int) -> None:
-        """Its socket is gone: the page counts as here for the grace period."""
-        if self._pages.pop(serial, None) is not None:
-            self._batch.leaves.append(serial)
-            self._wake.set()
+        """It has said goodbye: the page counts as here for the grace period."""
+        self._end(serial, self._batch.leaves)
+
+    def lose(self, serial: int) -> None:
+        """Its socket is gone, and the page perhaps not: it counts as here for the
+        grace period, and then leaves without its claim."""
+        self._end(serial, self._batch.losses)
 
     def move(self, serial: int) -> None:
         """Its socket now shows another page: this one is gone at once."""
+        self._end(serial, self._batch.moves)
+
+    def _end(self, serial: int, how: list[int]) -> None:
         if self._pages.pop(serial, None) is not None:
-            self._batch.moves.append(serial)
+            how.append(serial)
             self._wake.set()
 
     # The process's tasks.
@@ -136,7 +144,7 @@ class Presence:
         if not self._batch or self._node is None:
             return
         batch, self._batch = self._batch, Batch()
-        if batch.leaves:  # so that they are gone when the grace is over, not later
+        if batch.leaves or batch.losses:  # so that they are gone when the grace is over, not later
             asyncio.get_running_loop().call_later(conf().leave_grace_seconds, self._due.set)
         try:
             await db.run(_write, self._node, batch)
@@ -177,7 +185,7 @@ class Presence:
     async def unregister(self) -> None:
         """The process ends in good order: its pages leave, with their grace."""
         for serial in list(self._pages):
-            self.leave(serial)
+            self.lose(serial)
         await self.flush()
 
 
@@ -200,7 +208,10 @@ def _adopt(node: Node, predecessors: Sequence[int]) -> None:
     """After a restart, the pages of the process before are on their way back:
     they count as here for the grace and the longest pause of their reconnect."""
     Connection.objects.filter(node__in=predecessors).update(
-        node=node, serial=NO_SERIAL, left_at=Now() + timedelta(seconds=RECONNECT_SECONDS)
+        node=node,
+        serial=NO_SERIAL,
+        claim="",
+        left_at=Now() + timedelta(seconds=RECONNECT_SECONDS),
     )
     Node.objects.filter(pk__in=predecessors, connections=None).delete()
 
@@ -226,7 +237,7 @@ def _send_heartbeat(pages: Sequence[Page]) -> None:
 
 
 def _write(node: Node, batch: Batch) -> None:
-    ended = {*batch.leaves, *batch.moves}
+    ended = {*batch.leaves, *batch.losses, *batch.moves}
     joins = [joined for joined in batch.joins.values() if joined[1] not in ended]
     with transaction.atomic():
         mine = Connection.objects.filter(node=node)
@@ -246,10 +257,13 @@ def _write(node: Node, batch: Batch) -> None:
         )
         if batch.leaves:
             mine.filter(serial__in=batch.leaves).update(left_at=Now())
+        if batch.losses:
+            mine.filter(serial__in=batch.losses).update(left_at=Now(), claim="")
         here = [page for page, _ in joins]
         gone = [_page(row) for row in moved]
         changed(*_topics([*here, *gone]))
     _tell(signals.joined, pages=[page for page in here if page.id not in known])
+    _tell(signals.returned, pages=[page for page in here if page.id in known])
     _tell(signals.left, pages=gone)
 
 
@@ -259,7 +273,7 @@ def _write_one_by_one(node: Node, batch: Batch) -> None:
             _write(node, Batch(joins={page_id: joined}))
         except IntegrityError:
             logger.info("live: a page of a person who is no more was left out")
-    _write(node, Batch(leaves=batch.leaves, moves=batch.moves))
+    _write(node, replace(batch, joins={}))
 
 
 def sweep() -> None:
@@ -284,11 +298,11 @@ def _say_gone(pages: Sequence[Page]) -> None:
 
 
 def _bury(nodes: Sequence[int]) -> list[Page]:
-    """Remove processes; returns the pages that went with them."""
+    """Remove processes; returns the pages that went with them, lost as they are."""
     if not nodes:
         return []
     rows = Connection.objects.filter(node__in=nodes)
-    pages = [_page(row) for row in rows]
+    pages = [replace(_page(row), claim="") for row in rows]
     # One DELETE each: a page that has meanwhile come back elsewhere stays.
     rows.delete()
     Node.objects.filter(pk__in=nodes, connections=None).delete()

@@ -28,6 +28,10 @@ class DocumentQuerySet(LeaseQuerySet):
         """Those that are not in the trash."""
         return self.filter(trashed_at__isnull=True)
 
+    def for_everybody(self) -> Self:
+        """Those that the whole workspace may know of."""
+        return self.filter(access=Document.Access.WORKSPACE)
+
     def trashed(self) -> Self:
         """Those that are, and can be brought back."""
         return self.filter(trashed_at__isnull=False)
@@ -52,6 +56,13 @@ class Document(Lease):
     """One document. ``version`` counts everything that changes its content: saves, and
     changes of its heading. Each of them is a revision."""
 
+    class Access(models.TextChoices):
+        """Who may read it, besides its author and the workspace's owners."""
+
+        WORKSPACE = "workspace", _("Everybody in the workspace")
+        NAMED = "named", _("Only named people")
+
+    access = models.CharField(_("access"), max_length=10, choices=Access, default=Access.WORKSPACE)
     text = models.TextField(_("text"), blank=True)
     excerpt = models.CharField(max_length=EXCERPT_CHARACTERS, blank=True, editable=False)
     author = models.ForeignKey(

@@ -66,7 +66,7 @@ class LeaseQuerySet(models.QuerySet["Any"]):
 
     def expired(self) -> Self:
         """Rows whose holder has not been heard of in time."""
-        return self.filter(holder__isnull=False, expires_at__lt=Now())
+        return self.filter(holder__isnull=False, expires_at__lt=Now()).order_by()
 
     def held_under(self, pk: int, person_id: int, fence: int) -> Self:
         """The row, if this is its present lease (even one that has run out and
@@ -87,11 +87,17 @@ class LeaseQuerySet(models.QuerySet["Any"]):
         """Asked for, and the holder has let the time pass, or is idle."""
         waited = Q(asked_at__lt=Now() - timedelta(seconds=ANSWER_SECONDS))
         idle = Q(active_at__lt=Now() - timedelta(seconds=IDLE_SECONDS))
-        return self.filter(waited | idle, holder__isnull=False, asked_by__isnull=False)
+        return self._asked().filter(waited | idle)
 
     def yielded(self) -> Self:
         """The holder's page has had its moment."""
-        return self.filter(holder__isnull=False, asked_by__isnull=False, yields_at__lt=Now())
+        return self._asked().filter(yields_at__lt=Now())
+
+    def _asked(self) -> Self:
+        # By the time, which is always past, and in no order: otherwise SQLite would
+        # go through all rows, in the model's order, to find the few that were asked for.
+        held = self.filter(holder__isnull=False, asked_by__isnull=False)
+        return held.filter(asked_at__lte=Now()).order_by()
 
     # Taking and giving.
 

@@ -10,7 +10,7 @@ from .. import queries
 from ..live import presence
 from ..live.topics import changed
 from ..models import Activity, Document, Draft
-from ..subjects import pen
+from ..subjects import pen, renewal
 from . import activity, drafts
 
 
@@ -153,8 +153,9 @@ def pass_on() -> None:
 
 
 def renew(claims: Collection[tuple[int, int]]) -> None:
-    """Keep the pens of connected pages: pairs of document and fence."""
+    """Keep the pens of connected pages, and tell them: pairs of document and fence."""
     Document.objects.renew(claims)
+    changed(*(renewal(pk) for pk, _ in claims))
 
 
 def expire() -> None:

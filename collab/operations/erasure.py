@@ -14,10 +14,11 @@ from ..errors import CannotErase
 from ..live import presence
 from ..live.models import Connection
 from ..live.topics import changed
-from ..models import Person
+from ..models import Person, SecurityEvent
 from ..models.person import STAND_IN
 from ..personal import RULES, Fate, Rule
 from ..subjects import PEOPLE, heading, pen
+from . import audit, people
 
 #: The topics of leases, by model.
 LEASES = {"collab.Document": pen, "collab.Heading": heading}
@@ -50,14 +51,19 @@ def check(person: Person) -> None:
     if unknown := sorted(personal.columns() - ruled):
         names = ", ".join(".".join(one) for one in unknown)
         raise CannotErase(f"Nobody has decided what becomes of {names} (collab/personal.py).")
-    admins = Person.objects.filter(is_superuser=True, is_active=True)
-    if not admins.exclude(pk=person.pk).exists() and person.is_superuser:
-        raise CannotErase("Nobody else administers this workspace. Appoint somebody first.")
+    others = Person.objects.filter(role=Person.Role.OWNER, is_active=True).exclude(pk=person.pk)
+    if person.is_owner and not others.exists():
+        raise CannotErase("Nobody else owns this workspace. Appoint somebody first.")
 
 
 def _stand_in() -> Person:
     """Who stands where an erased person stood; made when first needed."""
-    nobody = {"is_active": False, "colour": Person.Colour.SLATE, "password": make_password(None)}
+    nobody = {
+        "is_active": False,
+        "role": Person.Role.GUEST,
+        "colour": Person.Colour.SLATE,
+        "password": make_password(None),
+    }
     found, _ = Person.objects.get_or_create(username=STAND_IN, defaults=nobody)
     if found.is_active or found.has_usable_password():
         raise CannotErase(
@@ -72,8 +78,7 @@ def _shut_out(person_id: int) -> None:
     person = Person.objects.get(pk=person_id)
     person.is_active = False
     person.save(update_fields=["is_active"])  # every process looks at their sockets
-    for session in personal.sessions_of(person):
-        session.delete()
+    people.sign_out(person_id)
 
 
 @transaction.atomic
@@ -85,6 +90,7 @@ def _erase(person_id: int, stand_in: Person) -> None:
         _apply(rule, person, stand_in)
     personal.entries_about(person).update(object_repr=STAND_IN)
     person.delete()
+    audit.record(SecurityEvent.Kind.ACTIVE, person=stand_in.pk, detail="erased")
     topics = [presence.topic(subject) for subject in subjects if subject]
     changed(PEOPLE, presence.EVERYBODY, *topics)
 
@@ -95,7 +101,8 @@ def _apply(rule: Rule, person: Person, stand_in: Person) -> None:
         changed(*(LEASES[rule.model](pk) for pk in rows.values_list("pk", flat=True)))
     match rule.fate:
         case Fate.STAYS:
-            rows.update(**{rule.column: stand_in})
+            emptied = dict.fromkeys(rule.emptied)
+            rows.update(**{rule.column: stand_in}, **emptied)
         case Fate.GOES:
             rows.delete()
         case Fate.FORGETS:

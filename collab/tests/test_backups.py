@@ -17,13 +17,14 @@ from pytest_django import Settings
 
 from collab.backups import BackupError, database, make, postgres, verify
 from collab.backups.archive import MANIFEST
+from collab.models import Person
 from collab.tests.places import Place, Rows, text_of
 from e2e.services import postgres_binaries
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 MakePlace = Callable[[str], Place]
-SESSIONS = "django_session"
+SESSIONS = "collab_signin"
 
 
 @pytest.fixture
@@ -49,6 +50,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Place:
 def filled(demo: Place, tmp_path: Path) -> Place:
     """A copy of it."""
     return demo.copied(tmp_path / "filled")
+
+
+@pytest.fixture
+def programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL's programs are in PATH, where that is the database."""
+    if connection.vendor == "postgresql":
+        monkeypatch.setenv("PATH", f"{postgres_binaries()}{os.pathsep}{os.environ['PATH']}")
 
 
 def archives_in(folder: Path) -> list[Path]:
@@ -106,8 +114,28 @@ def _is_of_one_moment(there: Place, now: Mapping[str, Rows], pictures: Mapping[s
     return sum(version for _, version, _, _ in written)
 
 
+def test_what_is_committed_is_in_it_and_nothing_else(
+    tmp_path: Path, programs: None, fry: Person
+) -> None:
+    """What was committed just before, wherever the database keeps it yet; and not what
+    somebody is about to write."""
+    other = connection.copy()
+    try:
+        other.set_autocommit(False)
+        with other.cursor() as cursor:
+            cursor.execute("UPDATE collab_person SET display_name = 'Nibbler'")
+        path, manifest = make(tmp_path / "b.zip")
+    finally:
+        other.rollback()
+        other.close()
+    with zipfile.ZipFile(path) as archive:
+        dumped = archive.read(manifest.database)
+    assert b"fry" in dumped
+    assert b"Nibbler" not in dumped
+
+
 def test_pictures_of_the_last_minute_wait_for_the_database(
-    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, settings: Settings, programs: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that is being written when the backup begins is in it whole, one that comes
     meanwhile too, and one that is deleted for good meanwhile is there still."""
@@ -125,8 +153,6 @@ def test_pictures_of_the_last_minute_wait_for_the_database(
         dump(to)
 
     monkeypatch.setattr(database.kind(), "dump", meanwhile)
-    if connection.vendor == "postgresql":
-        monkeypatch.setenv("PATH", f"{postgres_binaries()}{os.pathsep}{os.environ['PATH']}")
     path, _ = make(tmp_path / "b.zip")
     with zipfile.ZipFile(path) as archive:
         found = {name: archive.read(name) for name in archive.namelist() if "covers" in name}

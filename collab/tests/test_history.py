@@ -240,7 +240,8 @@ def test_who_may_not_read_sees_nothing(
     as_fry: Client, history: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not even that there is a history."""
-    monkeypatch.setattr(permissions, "readable", lambda viewer: Document.objects.none())
+    for right in ("readable", "editable"):
+        monkeypatch.setattr(permissions, right, lambda viewer: Document.objects.none())
     for path in ("", "2/", "2/4/", "compare/?old=2&new=4", "compare/"):
         assert as_fry.get(f"{history}{path}").status_code == 404
     assert as_fry.post(f"{history}2/", {"name": "Two"}).status_code == 404

@@ -25,7 +25,13 @@ FLOORS = [
     ],
     ["collab.text", "collab.packing", "collab.merging", "collab.differences"],
     ["collab.models"],
-    ["collab.permissions", "collab.queries", "collab.covers", "collab.personal"],
+    [
+        "collab.permissions",
+        "collab.queries",
+        "collab.covers",
+        "collab.personal",
+        "collab.sessions",
+    ],
     ["collab.operations"],
     [
         "collab.backups",

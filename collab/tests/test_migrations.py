@@ -102,6 +102,7 @@ class Filler:
             "BooleanField": number == 2,
             "CharField": text[: field.max_length],
             "DateTimeField": datetime(2026, 1, number, 12, 30, 15, 123456, tzinfo=UTC),
+            "GenericIPAddressField": f"192.0.2.{number}",
             "JSONField": {"number": number, "text": "☕"},
             "TextField": f"{text}\n\nÜnïted ☕ * {number}\n",
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import pairwise
@@ -13,6 +14,7 @@ from django.db.models.functions import Now
 from collab import listeners
 from collab.differences import WordCount, words_changed
 from collab.errors import StaleSave
+from collab.live import signals
 from collab.live.models import Connection, Node
 from collab.live.presence import Page
 from collab.live.testing import announced
@@ -123,8 +125,37 @@ def test_renewal_reaches_only_the_present_fence(leela: Person, document: Documen
     assert Document.objects.renew([(document.pk, 99)]) == 0
     assert Document.objects.renew([(document.pk, 1), (document.pk, 99)]) == 1
     assert Document.objects.held().count() == 1
-    many = [(n, 1) for n in range(10_000, 12_000)]
+    many = [(document.pk + n, 1) for n in range(1, 2_000)]
     assert Document.objects.renew([*many, (document.pk, 1)]) == 1, "in batches"
+
+
+def test_pens_are_renewed_before_it_is_too_late(
+    leela: Person, document: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not at every heartbeat; but when the next one would be late, and their pages
+    are told: the editor may rely on it."""
+    editing.take(document.pk, leela.pk)
+    page = Page("p", leela.pk, f"document:{document.pk}", "editing", "1")
+    for ago, renewed in ((7.5, set()), (8.5, {f"renewal:{document.pk}"})):
+        monkeypatch.setattr(listeners, "_renewed_at", time.monotonic() - ago)
+        with announced() as topics:
+            listeners.keep_leases([page])
+        assert topics == renewed
+
+
+def test_a_page_that_is_back_has_its_pen_for_a_whole_time(
+    leela: Person, document: Document
+) -> None:
+    """However much of it was left."""
+    editing.take(document.pk, leela.pk)
+    nearly = Now() + timedelta(seconds=1)
+    Document.objects.filter(pk=document.pk).update(expires_at=nearly)
+    page = Page("p", leela.pk, f"document:{document.pk}", "editing", "1")
+    with announced() as topics:
+        signals.returned.send(sender=None, pages=[page])
+    later = Now() + timedelta(seconds=20)
+    assert Document.objects.filter(expires_at__gt=later, fence=1).exists()
+    assert topics == {f"renewal:{document.pk}"}
 
 
 def test_a_stale_page_does_not_hinder_the_holders_renewal(

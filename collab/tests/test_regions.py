@@ -15,7 +15,7 @@ from collab.live import process, regions
 from collab.live.pages import live_page, permitted
 from collab.live.process import Process
 from collab.live.regions import Feed, Region
-from collab.live.testing import visit
+from collab.live.testing import announced, visit
 from collab.models import Document, Heading, Person
 from collab.operations import documents, drafts, editing, headings, people
 from collab.operations.documents import Content
@@ -69,7 +69,12 @@ async def beats(document: Document, fry: Person) -> None:
     await (await process.current()).presence.beat()
 
 
-#: By region: a page that shows it, and an act that changes it.
+async def renews(document: Document, fry: Person) -> None:
+    """As the server does at a heartbeat, for whoever has the pen."""
+    await document.arefresh_from_db()
+    await sync_to_async(editing.renew)([(document.pk, document.fence)])
+
+
 async def types(document: Document, fry: Person) -> None:
     fence = await take(document.pk, fry.pk)
     assert fence
@@ -78,6 +83,7 @@ async def types(document: Document, fry: Person) -> None:
     )
 
 
+#: By region: a page that shows it, and an act that changes it.
 SHOWN: dict[str, tuple[str, Act]] = {
     "active_users": ("/", renames_himself),
     "people_here": ("/active/", edits),
@@ -92,6 +98,7 @@ SHOWN: dict[str, tuple[str, Act]] = {
     "document_people": ("/documents/{pk}/", edits),
     "pen": ("/documents/{pk}/", edits),
     "editor_pen": ("/documents/{pk}/edit/", seizes),
+    "renewal": ("/documents/{pk}/edit/", renews),
     "new_documents": ("/", writes_another),
     "server_status": ("/status/", beats),
     "new_versions": ("/documents/{pk}/history/", saves),
@@ -99,12 +106,14 @@ SHOWN: dict[str, tuple[str, Act]] = {
 }
 
 
+#: Their keys have two parts.
+OF_A_STAY = {"editor_pen", "renewal", "new_versions"}
 WITHOUT_DOCUMENT = {"active_users", "people_here", "server_status", "toasts", "new_documents"}
 
 
 async def admit(leela: Person, name: str) -> None:
     """Some regions are for administrators."""
-    leela.is_staff = name == "server_status"
+    leela.role = Person.Role.ADMIN if name == "server_status" else Person.Role.MEMBER
     await leela.asave()
 
 
@@ -134,6 +143,21 @@ async def test_push_equals_reload(
         takes = url.endswith(("/edit/", "/rename/"))
         if not takes and name not in {"new_documents", "new_versions"}:
             await page.until_current("toasts")
+
+
+@pytest.mark.parametrize("url", ["/", "/documents/{pk}/", "/documents/{pk}/watch/"])
+async def test_a_renewal_costs_nobody_else_anything(
+    engine: Process, leela: Person, fry: Person, document: Document, url: str
+) -> None:
+    """Who reads or watches, or looks at the list: nothing is rendered for them."""
+    fence = await take(document.pk, fry.pk)
+    assert fence
+    async with visit(leela, url.format(pk=document.pk)) as page:
+        with announced() as topics:
+            await sync_to_async(editing.renew)([(document.pk, fence)])
+        assert topics
+        for shown in page.regions:
+            assert topics.isdisjoint(regions.topics_of(shown)), shown
 
 
 @pytest.mark.parametrize("url", ["/", "/active/", "/documents/{pk}/", "/documents/{pk}/history/"])
@@ -178,13 +202,11 @@ async def test_an_outsider_receives_nothing(
     def ask() -> None:
         region = regions.get(name)
         key = {
-            "editor_pen": f"{document.pk}_1",
-            "new_versions": f"{document.pk}_1",
             "active_users": "",
             "people_here": "",
             "server_status": "",
             "toasts": "",
-        }.get(name, str(document.pk))
+        }.get(name, f"{document.pk}_1" if name in OF_A_STAY else str(document.pk))
         assert list(region.allow(zoidberg, [key])) == []
         assert permitted(zoidberg, [regions.region_id(name, key)]) == set()
         request = rf.get("/")  # type: ignore[attr-defined]
@@ -204,7 +226,7 @@ def test_a_document_that_does_not_exist_shows_nothing(leela: Person, name: str) 
     """An unknown key is allowed to nobody, and loads nothing."""
     region = regions.get(name)
     assert isinstance(region, Region)
-    key = "4711_1" if name in {"editor_pen", "new_versions"} else "4711"
+    key = "4711_1" if name in OF_A_STAY else "4711"
     assert list(region.allow(leela, [key, "x", "-1", ""])) == []
     assert dict(region.load([key])) == {}
 
@@ -212,7 +234,7 @@ def test_a_document_that_does_not_exist_shows_nothing(leela: Person, name: str) 
 def test_the_servers_are_for_administrators(leela: Person) -> None:
     """A member asks in vain."""
     assert permitted(leela, ["server_status"]) == set()
-    leela.is_staff = True
+    leela.role = Person.Role.ADMIN
     assert permitted(leela, ["server_status"]) == {"server_status"}
 
 

@@ -24,6 +24,9 @@ pytestmark = pytest.mark.django_db
 OPEN = {
     "login",
     "healthz",
+    "shared",
+    "shared_cover",
+    "invitation",
     "password_reset",
     "password_reset_done",
     "password_reset_confirm",

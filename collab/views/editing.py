@@ -18,12 +18,13 @@ from ..forms import DraftForm, EditForm, TitleForm
 from ..merging import LongResult, MissingChoice, Overlap, joined, merge
 from ..models import Document, Draft, Revision
 from ..operations import documents, drafts, editing
-from ..permissions import editable_document, followable_document, may_seize, may_trash
+from ..permissions import changeable_document, editable_document, may_seize
 from ..subjects import EDITING, READING, Claim, subject_of
 from ..text import check_size, normalise
 from ..timings import REASON_CHARACTERS
 from . import late, renaming
 from .addresses import to_editor, to_rename
+from .documents import reading_page
 from .requests import PersonRequest, is_visit, method_of, number_of
 
 
@@ -32,7 +33,7 @@ from .requests import PersonRequest, is_visit, method_of, number_of
 def edit(request: PersonRequest, pk: int) -> HttpResponse:
     """The editor. Opening it takes the pen, if that is free."""
     if request.method == "POST":
-        document = followable_document(request.user, pk)
+        document = changeable_document(request.user, pk)
         if document.trashed_at:
             return late.trashed(request, document)
         return (
@@ -49,16 +50,7 @@ def edit(request: PersonRequest, pk: int) -> HttpResponse:
     fence = editing.take(pk, request.user.pk) or _bring(request, document)
     if fence is not None:
         return to_editor(pk, fence)
-    context = {
-        "document": document,
-        "drafts": queries.unsaved(pk, request.user.pk),
-        "subject": subject_of(pk),
-        "mode": READING,
-        "may_seize": may_seize(request.user, document),
-        "may_trash": may_trash(request.user, document),
-        "taken": True,
-    }
-    return render(request, "documents/document.html", context)
+    return reading_page(request, document, taken=True)
 
 
 @require_http_methods(["POST"])
@@ -67,7 +59,7 @@ def pen(request: PersonRequest, pk: int) -> HttpResponse:
     ``act``: ask, withdraw, keep, hand_over, seize. ``DELETE``: give it back."""
     person, act = request.user.pk, request.POST.get("act")
     if act == "hand_over":  # the text comes along, wherever the document is by now
-        return _hand_over(request, followable_document(request.user, pk))
+        return _hand_over(request, changeable_document(request.user, pk))
     document = editable_document(request.user, pk)
     fence = number_of(request.POST.get("fence", "")) or -1
     if method_of(request) == "DELETE":
@@ -178,7 +170,7 @@ def _save(request: PersonRequest, document: Document) -> HttpResponse:
     text, stay = form.cleaned_data["text"], form.cleaned_data["fence"]
     page, sequence = form.cleaned_data["page"], form.cleaned_data["sequence"]
     version = late.begun_from(request, document, form)
-    fence = _fence_to_save(request, document, stay, version)
+    fence = form.cleaned_data["fence"] = _fence_to_save(request, document, stay, version)
     merged_with = None
     if not (done and text == document.text):
         try:
@@ -252,11 +244,11 @@ def _not_saved(
     if isinstance(error, MissingChoice):
         return _overlap(request, document, form, error, text, version)
     if Document.objects.trashed().filter(pk=document.pk).exists():  # at this very moment
-        return late.trashed(request, followable_document(request.user, document.pk))
+        return late.trashed(request, changeable_document(request.user, document.pk))
     draft = late.rescue(request, document, form, text=text, version=version)
     if isinstance(error, Overlap):
         return _overlap(request, document, form, error, text, version)
-    return _conflict(request, document, form, message=str(error), rescued=draft)
+    return _conflict(request, document, form, yours=text, message=str(error), rescued=draft)
 
 
 def _chosen(request: PersonRequest, document: Document, yours: str, base: int) -> tuple[str, int]:
@@ -314,6 +306,7 @@ def _overlap(
         "fence": data["fence"],
         # What comes of the choices is newer than what they are about.
         "sequence": data["sequence"] and data["sequence"] + 1,
+        "rescued": request.POST.getlist("rescued"),
         "base": base,
         "subject": subject_of(document.pk),
         "mode": EDITING,
@@ -327,9 +320,9 @@ def _overlap(
 
 def _settle_rescued(request: PersonRequest) -> None:
     """The conflict is over, and what was rescued in it is part of its result."""
-    rescued = request.POST.get("rescued", "")
-    if rescued.isdecimal() and len(rescued) < 19:
-        drafts.discard(int(rescued), request.user.pk)
+    for rescued in request.POST.getlist("rescued"):
+        if rescued.isdecimal() and len(rescued) < 19:
+            drafts.discard(int(rescued), request.user.pk)
 
 
 def _refused(request: PersonRequest, document: Document, form: EditForm) -> HttpResponse:
@@ -348,18 +341,19 @@ def _conflict(
     document: Document,
     form: EditForm,
     *,
+    yours: str | None = None,
     message: str = "",
     rescued: Draft | None = None,
     status: int = 409,
 ) -> HttpResponse:
-    """Both texts, whole: nothing that was typed is dropped."""
+    """Both texts, whole: nothing that was typed, or chosen, is dropped."""
     document.refresh_from_db()
     context = {
         "document": document,
         "form": form,
         "message": message,
-        "rescued": rescued.pk if rescued else request.POST.get("rescued", ""),
-        "yours": request.POST.get("text", ""),
+        "rescued": [*request.POST.getlist("rescued"), *([rescued.pk] if rescued else [])],
+        "yours": request.POST.get("text", "") if yours is None else yours,
         "subject": subject_of(document.pk),
         "mode": READING,
     }

@@ -14,7 +14,7 @@ from ..errors import StaleHeading
 from ..forms import RenameForm, TitleForm
 from ..models import Document, Heading
 from ..operations import editing, headings
-from ..permissions import editable_document, followable_document
+from ..permissions import changeable_document, editable_document
 from ..subjects import RENAMING, Claim, subject_of
 from .addresses import to_editor, to_rename
 from .requests import PersonRequest, is_visit, method_of, number_of
@@ -29,7 +29,7 @@ def rename(request: PersonRequest, pk: int) -> HttpResponse:
     ``DELETE``: give it back. ``pen`` is the editor's fence, for who comes from there.
     """
     if request.method == "POST":
-        return _post(request, followable_document(request.user, pk))
+        return _post(request, changeable_document(request.user, pk))
     document = editable_document(request.user, pk)
     fence, pen = (number_of(request.GET.get(name, "")) for name in ("heading", "pen"))
     if fence and _holds(request, document, fence):
@@ -119,7 +119,7 @@ def _late(
     has seen both."""
     fence = headings.take(document.pk, request.user.pk, own_fence=form.cleaned_data["fence"])
     new_cover = cover if cover != document.cover else form.cleaned_data["kept_cover"]
-    document = followable_document(request.user, document.pk)
+    document = changeable_document(request.user, document.pk)
     again = RenameForm(
         initial={
             **form.cleaned_data,

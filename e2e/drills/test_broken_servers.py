@@ -20,7 +20,6 @@ pytestmark = pytest.mark.complaints
 BACK = 15_000
 #: What a careless way of keeping a text would change.
 BYTES = "  a\ttab, spaces  \n\n\u00a0 e\u0301 \U0001f680 <b>&amp;</b> \u2028 \u200d \\n %s\n\n"
-OVER = "UPDATE collab_document SET expires_at = '2000-01-01 00:00:00+00:00' WHERE id = %s"
 
 
 @contextmanager
@@ -53,7 +52,7 @@ def test_a_save_from_a_server_that_hung(
     with fry.page.expect_response(address, timeout=BACK) as answer, stopped(stack, 1):
         with fry.page.expect_request(address):
             fry.button("Save").click()
-        stack.sql(OVER, document)
+        stack.pen_runs_out(document)
         leela.sees_pen("free")
         leela.edits(document)
         leela.types("Leela's text.")
@@ -78,9 +77,7 @@ def test_a_server_killed_between_draft_and_answer(
     first, and started anew.
 
     Pass: until then the page does not claim that anything is kept; afterwards it
-    comes back with pen and text, hands in the same draft again, and saves. (One
-    process: beside a second one, who is away for more than six seconds loses the
-    pen, and how long a start takes is the machine's business.)
+    comes back with pen and text, hands in the same draft again, and saves.
     """
     fry = person("fry", url=stack.cable_url)
     fry.edits(document)

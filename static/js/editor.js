@@ -17,13 +17,12 @@
   const { sequence, text } = form.elements;
   const state = () => document.querySelector("#save-state");
   const show = (waiting) => Object.assign(state().dataset, { state: waiting, waiting });
-  let [unanswered, closed] = [0, 0];
+  const isOffline = () => document.documentElement.dataset.live === "offline";
   form.addEventListener("input", () => {
     sequence.value = Math.max(Date.now(), Number(sequence.value) + 1);
     const now = NAMES.map((name) => [name, form.elements[name].value]);
     localStorage.setItem(kept.dataset.kept, JSON.stringify(Object.fromEntries(now)));
-    unanswered ||= Date.now();
-    show(closed ? "offline" : "saving");
+    show(isOffline() ? "offline" : "saving");
   });
   // An answer that the network cut short may arrive as an empty one: it is none,
   // and must not take the place of what the form needs.
@@ -34,11 +33,10 @@
     if (ctx.target?.id !== "save-state") return;
     const status = isNone(ctx) ? 0 : ctx.response.status;
     if (!status || status >= 500 || [401, 403, 404].includes(status)) {
-      show(closed ? "offline" : "unsaved");
+      show(isOffline() ? "offline" : "unsaved");
       setTimeout(() => form.dispatchEvent(new Event("retry")), 2000);
       return;
     }
-    unanswered = 0;
     const seen = Number(state().dataset.sequence);
     if (seen >= Number(sequence.value)) forget();
     else if (seen) show("saving");
@@ -47,13 +45,15 @@
     for (const name of NAMES) form.elements[name].value = stored[name];
     addEventListener("load", () => text.dispatchEvent(new Event("input", { bubbles: true })));
   }
-  // The lease lives 30 s from the server's last sign of us, which came at most
-  // 10 s before the line was cut: at 20 s nobody else can be writing yet.
-  document.addEventListener("htmx:ws:close", () => { closed ||= Date.now() - 10_000; });
-  document.addEventListener("htmx:ws:after:connection", () => { closed = 0; });
+  // The server tells of each renewal of the pen. A line can hang without a sign, so
+  // without the next one the typing ends, before the pen does and others may write.
+  const pen = () => form.querySelector("[data-renewed]")?.dataset ?? {};
+  let [renewed, heard] = [pen().renewed, Date.now()];
+  document.addEventListener("htmx:ws:after:message:incoming", () => {
+    if (pen().renewed !== renewed) [renewed, heard] = [pen().renewed, Date.now()];
+  });
   setInterval(() => {
-    const since = Math.min(unanswered || Infinity, closed || Infinity);
     const lost = (form.querySelector("[data-testid=pen]")?.dataset.state ?? "theirs") === "theirs";
-    text.readOnly = lost || Date.now() - since > 20_000;
+    text.readOnly = lost || Date.now() - heard > pen().lasts;
   }, 500);
 })();

@@ -108,6 +108,24 @@ async def test_each_reads_in_their_own_language(
         assert "is editing" not in italian.regions[badge]
 
 
+@pytest.mark.parametrize(
+    ("code", "claims"), [(1000, ["1"]), (1001, ["1"]), (1005, ["1"]), (1006, [""]), (1012, [""])]
+)
+async def test_a_page_says_goodbye_or_is_lost(
+    engine: Process, leela: Person, document: Document, code: int, claims: list[str]
+) -> None:
+    """The browser's code tells which; any other end of a socket is a loss."""
+    client = await signed_in(leela)
+    page = LivePage(f"/documents/{document.pk}/edit/", client, connect(client))
+    await page.load()
+    await page.connect()
+    await eventually(lambda: Connection.objects.filter(claim="1", left_at=None).exists())
+    await page.socket.disconnect(code)
+    await eventually(lambda: Connection.objects.exclude(left_at=None).exists())
+    left = Connection.objects.values_list("claim", flat=True)
+    assert [claim async for claim in left] == claims
+
+
 async def test_a_swapped_in_page_resumes_over_the_same_socket(
     engine: Process, leela: Person, document: Document
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +14,7 @@ from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
 from django.db.models.functions import Now
+from django.dispatch import Signal
 from pytest_django import Settings
 
 from collab.live import db, presence, signals
@@ -24,17 +27,24 @@ from collab.models import Person
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def left() -> Iterator[list[Page]]:
-    """The pages the engine said were gone for good."""
+@contextmanager
+def told(signal: Signal) -> Iterator[list[Page]]:
+    """The pages that the engine sends with a signal."""
     pages: list[Page] = []
 
     def note(**kwargs: Any) -> None:
         pages.extend(kwargs["pages"])
 
-    signals.left.connect(note, weak=False)
+    signal.connect(note, weak=False)
     yield pages
-    signals.left.disconnect(note)
+    signal.disconnect(note)
+
+
+@pytest.fixture
+def left() -> Iterator[list[Page]]:
+    """The pages the engine said were gone for good."""
+    with told(signals.left) as pages:
+        yield pages
 
 
 async def running() -> Presence:
@@ -106,6 +116,43 @@ async def test_a_page_that_comes_back_in_time_never_left(leela: Person, left: li
     db.shutdown()
 
 
+async def test_a_lost_page_leaves_without_its_claim(leela: Person, left: list[Page]) -> None:
+    """It may be open still, and believe in its claim; who says goodbye has given it up."""
+    here = await running()
+    closed, lost = (Page(name, leela.pk, "document:7", "editing", "3") for name in "ab")
+    serials = here.join(closed), here.join(lost)
+    await here.flush()
+    here.leave(serials[0])
+    here.lose(serials[1])
+    await here.flush()
+    assert await alive() == {"a", "b"}
+    await age(seconds=5.1)
+    await sync_to_async(sweep)()
+    assert left == [closed, replace(lost, claim="")]
+    db.shutdown()
+
+
+async def test_a_lost_page_that_returns_has_its_claim(leela: Person, left: list[Page]) -> None:
+    """The product hears of it; a page that is new joins instead."""
+    here = await running()
+    page = Page("a", leela.pk, "document:7", "editing", "3")
+    with told(signals.joined) as joined, told(signals.returned) as returned:
+        here.lose(here.join(page))
+        await here.flush()
+        assert (joined, returned) == ([], [])
+        serial = here.join(page)
+        await here.flush()
+        assert (joined, returned) == ([page], [])
+        here.lose(serial)
+        await here.flush()
+        here.join(page)
+        await here.flush()
+        assert (joined, returned) == ([page], [page])
+    assert await Connection.objects.filter(page="a", claim="3", left_at=None).aexists()
+    assert left == []
+    db.shutdown()
+
+
 async def test_a_dead_process_takes_its_pages_with_it(
     leela: Person, left: list[Page], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,7 +162,7 @@ async def test_a_dead_process_takes_its_pages_with_it(
     monkeypatch.setattr("collab.live.presence.os.getpid", os.getppid)
     dead = await running()
     here.join(Page("a", leela.pk))
-    dead.join(Page("b", leela.pk, "document:7"))
+    dead.join(Page("b", leela.pk, "document:7", "editing", "3"))
     await here.flush()
     await dead.flush()
     assert dead._node
@@ -125,7 +172,7 @@ async def test_a_dead_process_takes_its_pages_with_it(
     with announced() as topics:
         await sync_to_async(sweep)()
     assert topics == {presence.EVERYBODY, "presence:document:7"}
-    assert [page.id for page in left] == ["b"]
+    assert left == [Page("b", leela.pk, "document:7", "editing")]
     assert await Node.objects.acount() == 1
     db.shutdown()
 
@@ -189,15 +236,10 @@ async def test_a_person_who_is_no_more_does_not_hinder_the_others(leela: Person)
 
 async def test_a_heartbeat_carries_the_pages_of_the_process(leela: Person) -> None:
     """The product renews what these pages hold."""
-    heard: list[Page] = []
-
-    def note(pages: list[Page], **kwargs: Any) -> None:
-        heard.extend(pages)
-
-    signals.heartbeat.connect(note)
     here = await running()
     here.join(Page("a", leela.pk, "document:7", "editing", "3"))
-    await here.beat()
+    with told(signals.heartbeat) as heard:
+        await here.beat()
     assert heard == [Page("a", leela.pk, "document:7", "editing", "3")]
     db.shutdown()
 
@@ -234,27 +276,22 @@ async def test_a_restart_adopts_the_pages_of_the_process_before(
 ) -> None:
     """After kill -9 and a restart pages have time to come back: none leaves, none
     joins anew. Those that do not come back are gone after that."""
-    joined: list[Page] = []
-
-    def note(pages: list[Page], **kwargs: Any) -> None:
-        joined.extend(pages)
-
     monkeypatch.setattr("collab.live.presence._is_running", lambda pid: False)
     before = await running()
-    pages = [Page("a", leela.pk), Page("b", leela.pk)]
+    pages = [Page(name, leela.pk, "document:7", "editing", "3") for name in "ab"]
     for page in pages:
         before.join(page)
     await before.flush()
-    signals.joined.connect(note)
-    after = await running()
-    assert await Node.objects.acount() == 1
-    assert await alive() == {"a", "b"}
-    after.join(pages[0])
-    await after.flush()
-    await age(seconds=presence.RECONNECT_SECONDS + 5.1)
-    await sync_to_async(sweep)()
+    with told(signals.joined) as joined, told(signals.returned) as returned:
+        after = await running()
+        assert await Node.objects.acount() == 1
+        assert await alive() == {"a", "b"}
+        after.join(pages[0])
+        await after.flush()
+        await age(seconds=presence.RECONNECT_SECONDS + 5.1)
+        await sync_to_async(sweep)()
     assert await alive() == {"a"}
-    assert (joined, left) == ([], [pages[1]])
+    assert (joined, returned, left) == ([], [pages[0]], [replace(pages[1], claim="")])
     db.shutdown()
 
 

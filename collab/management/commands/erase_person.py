@@ -47,11 +47,9 @@ class Command(BaseCommand):
             f"  {count} {rule.what}: each {rule.fate.value}"
             for rule, count in personal.counts(person)
         ]
-        signed_in = len(list(personal.sessions_of(person)))
         return [
             f"{person.name} ({person.username}): the account is deleted.",
             *of_rules,
-            f"  {signed_in} sessions: each is ended, and open pages close",
         ]
 
     def _confirm(self, person: Person) -> None:
