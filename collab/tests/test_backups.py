@@ -406,3 +406,21 @@ def test_a_restore_that_fails_loses_nothing(filled: Place, tmp_path: Path) -> No
     )
     assert "no_such_function" in filled.manage("shell", "-c", program).stderr
     assert filled.rows() == before
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="PostgreSQL's programs")
+def test_a_backup_by_a_later_pg_dump_fits_the_server(filled: Place, tmp_path: Path) -> None:
+    """Its settings that this server does not know are left out, and nothing else is."""
+    script = tmp_path / "later.sql"
+    filled.does("backup", str(filled.folder / "b.zip"))
+    with zipfile.ZipFile(filled.folder / "b.zip") as opened:
+        script.write_bytes(b"SET transaction_timeout = 0;\n" + opened.read("database.sql"))
+    before = filled.rows()
+    filled.runs(
+        "from pathlib import Path; from collab.backups import postgres; "
+        f"postgres.load(Path({str(script)!r}))"
+    )
+    assert filled.rows() == before
+    fitted = tmp_path / "fitted.sql"
+    postgres._fit(script, fitted, (17, 0))
+    assert fitted.read_bytes() == script.read_bytes()
