@@ -115,15 +115,15 @@ lock: .venv/.dev ## Lock what requirements*.txt name, with hashes (UPGRADE=1: th
 
 .PHONY: licences
 licences: .venv/.dev ## Write docs/licences.md, the licences of everything shipped
-	$(BIN)/python -m supply licences
+	$(BIN)/python -m deploy.supply licences
 
 .PHONY: sbom
 sbom: .venv/.dev ## Write sbom.json, the bill of materials (CycloneDX)
-	$(BIN)/python -m supply sbom sbom.json
+	$(BIN)/python -m deploy.supply sbom sbom.json
 
 .PHONY: audit
 audit: .venv/.dev ## Ask for known vulnerabilities, where the network allows it
-	$(BIN)/python -m supply audit
+	$(BIN)/python -m deploy.supply audit
 
 # -- Tidying -------------------------------------------------------------------
 

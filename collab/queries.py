@@ -35,7 +35,7 @@ from .models import (
     Share,
     SignIn,
 )
-from .models.person import STAND_IN
+from .models.person import FACE, STAND_IN
 from .packing import unpack
 from .subjects import WATCHING, Claim, document_of, subject_of
 from .timings import FACES
@@ -178,15 +178,18 @@ def _people_inside(ids: Sequence[int]) -> dict[int, list[Person]]:
     connections = (
         Connection.objects.live()
         .on(*(subject_of(pk) for pk in ids))
-        .select_related("user")
         .order_by("joined_at", "pk")
+        .values_list("subject", "user", *(f"user__{name}" for name in FACE))
     )
+    people: dict[int, Person] = {}
     inside: dict[int, dict[int, Person]] = defaultdict(dict)
-    for connection in connections:
-        pk = document_of(connection.subject)
+    for subject, person, *face in connections:
+        if person not in people:  # a model for each of a thousand rows would take longer
+            people[person] = Person.from_db(None, ["id", *FACE], [person, *face])
+        pk = document_of(subject)
         if pk is not None:
-            inside[pk].setdefault(connection.user_id, connection.user)
-    return {pk: list(people.values()) for pk, people in inside.items()}
+            inside[pk][person] = people[person]
+    return {pk: list(found.values()) for pk, found in inside.items()}
 
 
 def active_people(limit: int = FACES) -> tuple[int, list[Person]]:
@@ -231,7 +234,8 @@ def whereabouts() -> list[Whereabouts]:
 def _active_people() -> models.QuerySet[Any]:
     # Not Exists: SQLite would ask it of every person there is.
     here = Connection.objects.live().values("user")
-    return Person.objects.filter(pk__in=here).order_by("display_name", "username")
+    people = Person.objects.filter(pk__in=here).order_by("display_name", "username")
+    return people.only(*FACE)
 
 
 def claims(person_id: int, document_id: int) -> list[Claim]:

@@ -139,6 +139,8 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
             "PRAGMA mmap_size=134217728; PRAGMA journal_size_limit=67108864;"
         ),
     }
+    # Each thread keeps its connection, with what SQLite has read and prepared.
+    _database["CONN_MAX_AGE"] = None
     _database["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
 else:
     # Asked before each request whether it still lives: PostgreSQL may have been restarted.

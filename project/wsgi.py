@@ -1,5 +1,6 @@
 """The WSGI application: pages only, beside a socket server that has the rest."""
 
+import gc
 import os
 
 from django.core.exceptions import ImproperlyConfigured
@@ -18,3 +19,6 @@ if is_in_memory():
     )
 
 elsewhere.allow()
+
+gc.collect()
+gc.freeze()  # as in asgi.py

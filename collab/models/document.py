@@ -19,6 +19,8 @@ from ..timings import TITLE_CHARACTERS, TRASH_DAYS
 from .lease import Lease, LeaseQuerySet
 
 EXCERPT_CHARACTERS = 160
+_PRESENT = models.Q(trashed_at__isnull=True)
+_TRASHED = models.Q(trashed_at__isnull=False)
 
 
 class DocumentQuerySet(LeaseQuerySet):
@@ -26,7 +28,7 @@ class DocumentQuerySet(LeaseQuerySet):
 
     def present(self) -> Self:
         """Those that are not in the trash."""
-        return self.filter(trashed_at__isnull=True)
+        return self.filter(_PRESENT)
 
     def for_everybody(self) -> Self:
         """Those that the whole workspace may know of."""
@@ -34,7 +36,7 @@ class DocumentQuerySet(LeaseQuerySet):
 
     def trashed(self) -> Self:
         """Those that are, and can be brought back."""
-        return self.filter(trashed_at__isnull=False)
+        return self.filter(_TRASHED)
 
     def overdue(self) -> Self:
         """Those that the trash has kept for its whole time."""
@@ -71,8 +73,8 @@ class Document(Lease):
         related_name="documents",
         verbose_name=_("author"),
     )
-    created_at = models.DateTimeField(_("created"), db_default=Now(), db_index=True)
-    changed_at = models.DateTimeField(_("changed"), db_default=Now(), db_index=True)
+    created_at = models.DateTimeField(_("created"), db_default=Now())
+    changed_at = models.DateTimeField(_("changed"), db_default=Now())
     changed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,
@@ -80,7 +82,7 @@ class Document(Lease):
         verbose_name=_("changed by"),
     )
 
-    trashed_at = models.DateTimeField(_("in the trash since"), null=True, blank=True, db_index=True)
+    trashed_at = models.DateTimeField(_("in the trash since"), null=True, blank=True)
     trashed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,
@@ -101,6 +103,17 @@ class Document(Lease):
         verbose_name = _("document")
         verbose_name_plural = _("documents")
         ordering = ("-changed_at", "-pk")
+        # Partial ones. With an index over all of trashed_at, SQLite would read every
+        # document that is present, and sort them, to list fifty.
+        indexes = (
+            models.Index(
+                fields=["-changed_at", "-id"], condition=_PRESENT, name="document_by_change"
+            ),
+            models.Index(
+                fields=["-created_at", "-id"], condition=_PRESENT, name="document_by_creation"
+            ),
+            models.Index(fields=["trashed_at"], condition=_TRASHED, name="document_in_trash"),
+        )
 
     def __str__(self) -> str:
         return self.title

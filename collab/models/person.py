@@ -10,6 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 #: The username of who stands where erased people stood (see ``operations.erasure``).
 STAND_IN = "former.member"
+#: What a name and a face are made of. Where many people appear, only this is loaded.
+FACE = ("username", "first_name", "last_name", "display_name", "colour")
 
 
 class Person(AbstractUser):

@@ -106,7 +106,7 @@ def lived(turanga: Person, fry: Person) -> Document:
         Connection.objects.create(
             node=node, page=str(number), user=person, subject=subject_of(common.pk), mode="reading"
         )
-        Client().force_login(person)
+        Client(headers={"user-agent": f"{person.name}'s browser"}).force_login(person)
         LogEntry.objects.create(
             user=person,
             content_type=ContentType.objects.get_for_model(Person),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from supply import audit, licences, made_of, sbom
+from deploy.supply import audit, licences, made_of, sbom
 
 ROOT = Path(settings.BASE_DIR)
 LOCKS = {"requirements.txt": "requirements.lock", "requirements-dev.txt": "requirements-dev.lock"}

@@ -8,15 +8,18 @@ from io import BytesIO
 import pytest
 from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
 from django.urls import URLPattern, get_resolver
 from PIL import Image
 from pytest_django import DjangoAssertNumQueries
 
+from collab import queries
 from collab.live.models import Connection, Node
 from collab.models import Document, Heading, Person
 from collab.operations import documents, editing
 from collab.operations.documents import Content
+from collab.permissions import readable
 
 pytestmark = pytest.mark.django_db
 
@@ -215,6 +218,15 @@ def test_the_dashboard_takes_at_most_ten_queries(
     with django_assert_max_num_queries(10):
         page = as_leela.get("/").content.decode()
     assert f'data-count="{people}"' in page
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL goes by what tables hold")
+@pytest.mark.parametrize("sort", ["changed", "created"])
+@pytest.mark.parametrize("only", ["all", "unread"])
+def test_the_dashboard_sorts_no_documents(leela: Person, only: str, sort: str) -> None:
+    """An index has them in order, so that of 10,000 only those are read that are shown."""
+    found = queries.document_list(readable(leela), leela, only=only, sort=sort)
+    assert "TEMP B-TREE" not in found[:50].explain()
 
 
 # -- Documents

@@ -1,4 +1,4 @@
-"""``python -m supply licences``, ``sbom [FILE]``, ``audit``."""
+"""``python -m deploy.supply licences``, ``sbom [FILE]``, ``audit``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .audit import audit
 
 def main(arguments: list[str]) -> int:
     """Do what is asked; returns 1 if the audit found something."""
-    parser = argparse.ArgumentParser(prog="python -m supply", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m deploy.supply", description=__doc__)
     parser.add_argument("what", choices=("licences", "sbom", "audit"))
     parser.add_argument("file", nargs="?", type=Path, default=Path("sbom.json"))
     asked = parser.parse_args(arguments)
