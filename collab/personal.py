@@ -17,7 +17,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model, QuerySet
 
-from .models import Person, SignIn
+from .models import Person
 
 ABOUT_ACCOUNT = (
     "id",
@@ -31,8 +31,6 @@ ABOUT_ACCOUNT = (
     "colour",
     "role",
     "is_active",
-    "is_staff",
-    "is_superuser",
     "date_joined",
     "last_login",
 )
@@ -60,6 +58,8 @@ class Rule:
     what: str
     #: What of such a row is exported. Texts are exported as files of their own.
     exported: tuple[str, ...]
+    #: Other columns of a row that stays which the person's name goes with.
+    emptied: tuple[str, ...] = ()
 
     def rows(self, person: Person) -> QuerySet[Model]:
         """The rows that name them, wherever they are."""
@@ -137,29 +137,53 @@ RULES = (
         "open pages",
         ("subject", "mode", "joined_at", "left_at"),
     ),
-    Rule("collab.Share", "person", Fate.GOES, "documents shared", ("document_id", "may_edit")),
     Rule(
-        "collab.Link", "made_by", Fate.GOES, "links made", ("document_id", "made_at", "expires_at")
-    ),
-    Rule("collab.Invitation", "made_by", Fate.GOES, "invitations made", ("role", "made_at")),
-    Rule("collab.Invitation", "used_by", Fate.GOES, "invitation used", ("role", "made_at")),
-    Rule(
-        "collab.SignIn", "person", Fate.GOES, "sign-ins", ("at", "agent", "address", "expire_date")
+        "collab.SignIn",
+        "person",
+        Fate.GOES,
+        "sign-ins",
+        ("at", "agent", "address", "expire_date"),
     ),
     Rule(
         "collab.SecurityEvent",
         "actor",
-        Fate.FORGETS,
+        Fate.STAYS,
         "security events caused",
-        ("at", "kind", "address", "detail"),
+        ("kind", "at", "address", "detail"),
+        emptied=("address",),
     ),
     Rule(
         "collab.SecurityEvent",
         "person",
-        Fate.FORGETS,
+        Fate.STAYS,
         "security events about the account",
-        ("at", "kind", "address", "detail"),
+        ("kind", "at", "detail"),
+        emptied=("address",),
     ),
+    Rule(
+        "collab.Share",
+        "person",
+        Fate.GOES,
+        "documents shared by name",
+        ("document_id", "may_edit"),
+    ),
+    # Secrets that open something are not left to somebody who is gone.
+    Rule(
+        "collab.Link",
+        "made_by",
+        Fate.GOES,
+        "links made for reading",
+        ("document_id", "made_at", "expires_at"),
+    ),
+    Rule(
+        "collab.Invitation",
+        "made_by",
+        Fate.GOES,
+        "invitations made",
+        ("role", "made_at", "expires_at"),
+    ),
+    # Not forgotten: then it could be used again.
+    Rule("collab.Invitation", "used_by", Fate.GOES, "invitation used", ("role", "made_at")),
     Rule(
         "admin.LogEntry",
         "user",
@@ -189,11 +213,6 @@ def counts(person: Person) -> list[tuple[Rule, int]]:
     """Which rules concern a person, and how many rows each."""
     found = [(rule, rule.rows(person).count()) for rule in RULES]
     return [(rule, count) for rule, count in found if count]
-
-
-def sessions_of(person: Person) -> QuerySet[SignIn]:
-    """Where they are signed in."""
-    return SignIn.objects.filter(person=person)
 
 
 def entries_about(person: Person) -> QuerySet[LogEntry]:

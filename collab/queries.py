@@ -35,7 +35,7 @@ from .models import (
     Share,
     SignIn,
 )
-from .models.person import FACE
+from .models.person import FACE, STAND_IN
 from .packing import unpack
 from .subjects import WATCHING, Claim, document_of, subject_of
 from .timings import FACES
@@ -446,8 +446,10 @@ def sign_ins(person_id: int) -> models.QuerySet[SignIn]:
 
 
 def accounts() -> models.QuerySet[Person]:
-    """Everybody with an account, those that are on first, by name."""
-    return Person.objects.order_by("-is_active", "display_name", "username")
+    """Everybody with an account, those that are on first, by name. Who stands in for
+    those who were erased has none."""
+    people = Person.objects.exclude(username=STAND_IN)
+    return people.order_by("-is_active", "display_name", "username")
 
 
 def invitations() -> models.QuerySet[Invitation]:

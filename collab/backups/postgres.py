@@ -4,6 +4,7 @@ others read and write; ``psql`` puts it back in one transaction.
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -19,6 +20,9 @@ from .errors import BackupError
 MEMBER = "database.sql"
 #: How long the old tables may be in somebody else's hands, in milliseconds.
 LOCK_MILLISECONDS = 10_000
+#: Settings in the head of a script, and the first version that knows them.
+SETTINGS_SINCE = {b"SET transaction_timeout = 0;": (17,)}
+HEAD_LINES = 40
 
 
 def dump(to: Path) -> None:
@@ -41,9 +45,11 @@ def load(dumped: Path) -> None:
     """
     tables = connection.introspection.table_names()
     quoted = ", ".join(connection.ops.quote_name(table) for table in tables)
+    version = connection.get_database_version()
     connection.close()
     with tempfile.TemporaryDirectory(dir=dumped.parent) as folder:
-        before = Path(folder) / "before.sql"
+        before, script = Path(folder) / "before.sql", Path(folder) / "script.sql"
+        _fit(dumped, script, version)
         before.write_text(
             f"SET lock_timeout = {LOCK_MILLISECONDS};\n"
             + (f"DROP TABLE {quoted} CASCADE;\n" if tables else "")
@@ -51,8 +57,18 @@ def load(dumped: Path) -> None:
         _run(
             "psql",
             *("--no-psqlrc", "--quiet", "--output", os.devnull, "--set", "ON_ERROR_STOP=1"),
-            *("--single-transaction", "--file", str(before), "--file", str(dumped)),
+            *("--single-transaction", "--file", str(before), "--file", str(script)),
         )
+
+
+def _fit(dumped: Path, to: Path, version: tuple[int, ...]) -> None:
+    """Copy a script, without the settings in its head that a server of this version
+    does not know: ``pg_dump`` may be of a later one."""
+    unknown = {setting for setting, since in SETTINGS_SINCE.items() if version < since}
+    with dumped.open("rb") as source, to.open("wb") as copy:
+        head = itertools.islice(source, HEAD_LINES)
+        copy.writelines(line for line in head if line.strip() not in unknown)
+        shutil.copyfileobj(source, copy)
 
 
 def _run(program: str, *arguments: str) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
-from django.db.models import Q
 
 from .. import personal
 from ..errors import CannotErase
@@ -20,6 +19,7 @@ from ..models import Person, SecurityEvent
 from ..models.person import STAND_IN
 from ..personal import RULES, Fate, Rule
 from ..subjects import PEOPLE, heading, pen
+from . import audit, people
 
 #: The topics of leases, by model.
 LEASES = {"collab.Document": pen, "collab.Heading": heading}
@@ -52,14 +52,19 @@ def check(person: Person) -> None:
     if unknown := sorted(personal.columns() - ruled):
         names = ", ".join(".".join(one) for one in unknown)
         raise CannotErase(f"Nobody has decided what becomes of {names} (collab/personal.py).")
-    admins = Person.objects.filter(is_superuser=True, is_active=True)
-    if not admins.exclude(pk=person.pk).exists() and person.is_superuser:
-        raise CannotErase("Nobody else administers this workspace. Appoint somebody first.")
+    others = Person.objects.filter(role=Person.Role.OWNER, is_active=True).exclude(pk=person.pk)
+    if person.is_owner and not others.exists():
+        raise CannotErase("Nobody else owns this workspace. Appoint somebody first.")
 
 
 def _stand_in() -> Person:
     """Who stands where an erased person stood; made when first needed."""
-    nobody = {"is_active": False, "colour": Person.Colour.SLATE, "password": make_password(None)}
+    nobody = {
+        "is_active": False,
+        "role": Person.Role.GUEST,
+        "colour": Person.Colour.SLATE,
+        "password": make_password(None),
+    }
     found, _ = Person.objects.get_or_create(username=STAND_IN, defaults=nobody)
     if found.is_active or found.has_usable_password():
         raise CannotErase(
@@ -74,7 +79,7 @@ def _shut_out(person_id: int) -> None:
     person = Person.objects.get(pk=person_id)
     person.is_active = False
     person.save(update_fields=["is_active"])  # every process looks at their sockets
-    personal.sessions_of(person).delete()
+    people.sign_out(person_id)
 
 
 @transaction.atomic
@@ -82,14 +87,13 @@ def _erase(person_id: int, stand_in: Person) -> None:
     # Locked: nobody can write anything new in this person's name.
     person = Person.objects.select_for_update().get(pk=person_id)
     subjects = set(Connection.objects.filter(user=person).values_list("subject", flat=True))
-    # The log stays whole, but an address may lead back to them.
-    SecurityEvent.objects.filter(Q(actor=person) | Q(person=person)).update(address=None)
     for tries in (AccessAttempt, AccessFailureLog, AccessLog):
         tries.objects.filter(username=person.username).delete()
     for rule in RULES:
         _apply(rule, person, stand_in)
     personal.entries_about(person).update(object_repr=STAND_IN)
     person.delete()
+    audit.record(SecurityEvent.Kind.ACTIVE, person=stand_in.pk, detail="erased")
     topics = [presence.topic(subject) for subject in subjects if subject]
     changed(PEOPLE, presence.EVERYBODY, *topics)
 
@@ -100,7 +104,8 @@ def _apply(rule: Rule, person: Person, stand_in: Person) -> None:
         changed(*(LEASES[rule.model](pk) for pk in rows.values_list("pk", flat=True)))
     match rule.fate:
         case Fate.STAYS:
-            rows.update(**{rule.column: stand_in})
+            emptied = dict.fromkeys(rule.emptied)
+            rows.update(**{rule.column: stand_in}, **emptied)
         case Fate.GOES:
             rows.delete()
         case Fate.FORGETS:
