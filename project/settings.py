@@ -132,6 +132,7 @@ DATABASES: dict[str, Any] = {
 }
 _database = DATABASES["default"]
 if _database["ENGINE"] == "django.db.backends.sqlite3":
+    _database["ENGINE"] = "project.sqlite"
     # IMMEDIATE: a transaction that reads and then writes must not find the
     # database locked in between. WAL: readers never wait for the writer.
     _database["OPTIONS"] = {
