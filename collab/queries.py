@@ -17,9 +17,8 @@ from .differences import (
     Piece,
     Stretch,
     WordCount,
-    difference,
+    compared,
     side_by_side,
-    words_changed,
 )
 from .live.metrics import quantile
 from .live.models import Connection, Node
@@ -390,5 +389,4 @@ class Comparison:
 def comparison(old: Revision | None, new: Revision) -> Comparison:
     """What changed from one version to another."""
     before, after = text_of(old) if old else "", text_of(new)
-    words = words_changed(before, after)
-    return Comparison(old, new, after, difference(before, after), words)
+    return Comparison(old, new, after, *compared(before, after))
