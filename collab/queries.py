@@ -303,13 +303,6 @@ def processes() -> list[dict[str, Any]]:
     return rows
 
 
-def newer_versions(document_id: int, after: int) -> int | None:
-    """How many versions came after this one; None without such a document."""
-    versions = Document.objects.present().filter(pk=document_id).values_list("version", flat=True)
-    present: int | None = versions.first()
-    return None if present is None else max(0, present - after)
-
-
 def begun_from(document_id: int, person_id: int, fence: int, page: str, version: int) -> int:
     """The version that the text of an editor's page begins from.
 

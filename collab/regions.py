@@ -16,7 +16,7 @@
 | renewal | document_fence | until when, for the editor's own clock |
 | new_documents | newest id | how many documents have come since |
 | server_status | – | the server processes and their numbers, for administrators |
-| new_versions | document_version | how many versions have come since |
+| new_versions | document_version | how many versions have come since; or the document's trash |
 | toasts | – | a feed of what the others do |
 """
 
@@ -241,11 +241,13 @@ def _version_topics(key: str) -> list[str]:
     return [content(int(key.partition("_")[0]))]
 
 
-@region("partials/new_versions.html", topics=_version_topics, allow=version_keys)
+@region("partials/new_versions.html", topics=_version_topics, allow=version_keys, you=_who_trashed)
 def new_versions(key: str) -> Context | None:
     pk, _, version = key.partition("_")
-    count = queries.newer_versions(int(pk), int(version))
-    return None if count is None else {"count": count, "document_id": int(pk)}
+    document = queries.with_trash([int(pk)]).get(int(pk))
+    if document is None:
+        return None
+    return {"document": document, "count": max(0, document.version - int(version))}
 
 
 class Toasts(Feed):

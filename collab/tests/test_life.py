@@ -550,6 +550,21 @@ async def test_an_open_page_says_so_and_comes_back(
 
 
 @pytest.mark.django_db(transaction=True)
+async def test_an_open_history_says_so_and_comes_back(
+    engine: Process, leela: Person, fry: Person, document: Document
+) -> None:
+    """By whom; its socket stays as well."""
+    async with visit(fry, f"/documents/{document.pk}/history/") as page:
+        new = f"new_versions-{document.pk}_1"
+        before = page.regions[new]
+        await move(document.pk, leela.pk)
+        await page.until(lambda: "Leela moved this document to the trash" in page.regions[new])
+        await engine.check_everybody()
+        await restore(document.pk, leela.pk)
+        await page.until(lambda: page.regions[new] == before)
+
+
+@pytest.mark.django_db(transaction=True)
 async def test_a_page_that_was_away_is_told_when_it_comes_back(
     engine: Process, leela: Person, fry: Person, document: Document
 ) -> None:
@@ -612,7 +627,7 @@ def test_a_document_in_the_trash_is_followed_by_those_who_could_read_it(
 ) -> None:
     """And by no outsider."""
     ids = [f"{name}-{trashed.pk}" for name in ("document_head", "document_text", "lock_badge")]
-    ids.append(f"editor_pen-{trashed.pk}_1")
+    ids += [f"{name}-{trashed.pk}_1" for name in ("editor_pen", "renewal", "new_versions")]
     assert permitted(fry, ids) == set(ids)
     assert permitted(zoidberg, ids) == set()
 
