@@ -6,11 +6,12 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from .models import Activity, Document, Person
-from .operations import people
+from .operations import people, trash
 
 admin.site.site_header = "Collab"
 admin.site.site_title = "Collab"
@@ -76,6 +77,15 @@ class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return self.fields
+
+    # With everything that belongs to it, as when the trash is emptied.
+
+    def delete_model(self, request: HttpRequest, obj: Document) -> None:
+        trash.erase(obj.pk)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
+        for pk in queryset.values_list("pk", flat=True):
+            trash.erase(pk)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -947,18 +947,48 @@ async def test_a_template_is_marked_for_everybody_at_once(
 PRESENT = "?trashed_at__isempty=1"
 
 
-def test_the_administration_shows_the_trash(
-    trashed: Document, make_person: Callable[..., Person]
-) -> None:
-    """Since when, by whom, and a filter."""
+@pytest.fixture
+def as_amy(make_person: Callable[..., Person]) -> Client:
+    """She may do everything in the administration."""
     client = Client(headers={"host": "127.0.0.1"})
     client.force_login(make_person("amy", is_staff=True, is_superuser=True))
+    return client
+
+
+def test_the_administration_shows_the_trash(as_amy: Client, trashed: Document) -> None:
+    """Since when, by whom, and a filter."""
     for query, shown in (
         ("", True),
         ("?trashed_at__isempty=0", True),
         ("?trashed_at__isempty=1", False),
     ):
-        page = client.get(f"/admin/collab/document/{query}").content.decode()
+        page = as_amy.get(f"/admin/collab/document/{query}").content.decode()
         assert (f"/admin/collab/document/{trashed.pk}/change/" in page) == shown, query
-    page = client.get(f"/admin/collab/document/{trashed.pk}/change/").content.decode()
+    page = as_amy.get(f"/admin/collab/document/{trashed.pk}/change/").content.decode()
     assert "Moved to the trash by" in page
+
+
+@pytest.mark.parametrize("how", ["one", "selected"])
+def test_the_administration_deletes_with_everything(
+    as_amy: Client,
+    leela: Person,
+    document: Document,
+    how: str,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    """In the trash or not: the covers go along, but for those that others use."""
+    own, shared = stored_cover(), stored_cover()
+    Document.objects.update(cover=own)
+    Revision.objects.update(cover=shared)
+    documents.create(leela.pk, Content("Other", "x", shared))
+    address, fields = {
+        "one": (f"/admin/collab/document/{document.pk}/delete/", {}),
+        "selected": (
+            "/admin/collab/document/",
+            {"action": "delete_selected", "_selected_action": str(document.pk)},
+        ),
+    }[how]
+    with django_capture_on_commit_callbacks(execute=True):
+        assert as_amy.post(address, {**fields, "post": "yes"}).status_code == 302
+    assert [one.title for one in Document.objects.all()] == ["Other"]
+    assert [name for name in (own, shared) if covers.is_stored(name)] == [shared]
