@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import partial
 from io import BytesIO, StringIO
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlencode
 from zipfile import ZipFile
 
@@ -804,6 +804,40 @@ def test_who_saves_while_the_archive_is_made_changes_nothing(
         assert opened.read("annual-plan.md") == b"# Annual plan\n\n# One\n\nFirst words.\n"
 
 
+@pytest.mark.parametrize("is_saved", [False, True])
+def test_what_is_deleted_while_the_archive_is_made_leaves_a_note(
+    as_fry: Client,
+    leela: Person,
+    is_saved: bool,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    """The archive is as long as was promised, and whole; and it says what is missing."""
+    made = [
+        documents.create(leela.pk, Content(title, text, stored_cover()))
+        for title, text in (("Long", "Words. " * 100), ("Short", "x"), ("Stays", "y"))
+    ]
+    response = as_fry.get("/documents/export.zip")
+    for document in made[:2]:
+        if is_saved:
+            fence = editing.take(document.pk, leela.pk)
+            assert fence
+            documents.save(document.pk, leela.pk, Content("T", "z"), fence=fence, version=1)
+        trash.move(document.pk, leela.pk)
+        with django_capture_on_commit_callbacks(execute=True):
+            trash.delete(document.pk)
+    content = b"".join(response)
+    assert int(response["Content-Length"]) == len(content)
+    with ZipFile(BytesIO(content)) as opened:
+        assert opened.testzip() is None
+        files = {name: opened.read(name) for name in opened.namelist()}
+    note = b"# Long\n\nThis document was deleted for good while the archive was made."
+    assert files["long.md"].rstrip() == note
+    assert files["short.md"] == b"# Short\n\n\n"
+    assert files["stays.md"] == b"# Stays\n\ny"
+    assert not any(files["long.webp"])
+    assert files["stays.webp"] == bytes_of(made[2].cover)
+
+
 @pytest.mark.django_db(transaction=True)
 async def test_the_archive_is_made_while_it_is_sent(
     leela: Person, fry: Person, monkeypatch: pytest.MonkeyPatch
@@ -812,8 +846,8 @@ async def test_the_archive_is_made_while_it_is_sent(
     read: list[int] = []
     text = exporting._text
 
-    def noted(head: bytes, pk: int, version: int) -> Iterator[bytes]:
-        for piece in text(head, pk, version):
+    def noted(head: bytes, pk: int, *args: Any) -> Iterator[bytes]:
+        for piece in text(head, pk, *args):
             read.append(pk)
             yield piece
 
