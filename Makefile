@@ -1,7 +1,8 @@
 # Collab's commands. `make help` lists them.
 #
+# What is installed is what the locks name, byte for byte (pip --require-hashes).
 # A fresh machine needs Python 3.11 or later with venv, and make. Everything else
-# installs itself below .venv and .data, or (a browser, nginx) through the system's
+# installs itself below .venv and .data, or (a browser, nginx, libfaketime) through the system's
 # package manager where that is allowed.
 
 PYTHON ?= python3
@@ -24,12 +25,14 @@ help: ## Show this list
 	$(PYTHON) -m venv .venv
 	@touch $@
 
-.venv/.runtime: .venv/.python requirements.txt
-	$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt
+INSTALL := $(BIN)/pip install -q --disable-pip-version-check --require-hashes
+
+.venv/.runtime: .venv/.python requirements.lock
+	$(INSTALL) -r requirements.lock
 	@touch $@
 
-.venv/.dev: .venv/.runtime requirements-dev.txt
-	$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
+.venv/.dev: .venv/.runtime requirements-dev.lock
+	$(INSTALL) -r requirements-dev.lock
 	@touch $@
 
 .venv/.tools: .venv/.dev .ci/tools
@@ -82,7 +85,7 @@ e2e: .venv/.tools ## People in real Chromium, on both set-ups, and both deployme
 	$(TEST_ENV) $(BIN)/pytest e2e -n 2
 
 .PHONY: drill
-drill: .venv/.tools ## The faults that editing must survive, at full length
+drill: .venv/.tools ## The faults that editing and serving must survive, at full length
 	DRILL=1 $(TEST_ENV) $(BIN)/pytest collab/tests/test_bad_input.py -p no:playwright -n 2
 	DRILL=1 $(TEST_ENV) $(BIN)/pytest e2e/drills -n 2
 
@@ -99,6 +102,28 @@ cluster: .venv/.tools ## N processes behind nginx, with PostgreSQL and Redis, on
 .PHONY: pictures
 pictures: .venv/.tools ## Take the README's pictures anew
 	$(BIN)/python -m e2e.screenshots
+
+# -- The supply chain ----------------------------------------------------------
+
+LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile -q --universal \
+	--python-version 3.11 --generate-hashes --no-annotate $(if $(UPGRADE),--upgrade)
+
+.PHONY: lock
+lock: .venv/.dev ## Lock what requirements*.txt name, with hashes (UPGRADE=1: the newest below it)
+	$(LOCK) requirements.txt -o requirements.lock
+	$(LOCK) -c requirements.lock requirements-dev.txt -o requirements-dev.lock
+
+.PHONY: licences
+licences: .venv/.dev ## Write docs/licences.md, the licences of everything shipped
+	$(BIN)/python -m deploy.supply licences
+
+.PHONY: sbom
+sbom: .venv/.dev ## Write sbom.json, the bill of materials (CycloneDX)
+	$(BIN)/python -m deploy.supply sbom sbom.json
+
+.PHONY: audit
+audit: .venv/.dev ## Ask for known vulnerabilities, where the network allows it
+	$(BIN)/python -m deploy.supply audit
 
 # -- Tidying -------------------------------------------------------------------
 

@@ -1,7 +1,16 @@
 """What one event costs: Collab beside the conventional way and the machine's limit.
 
-``python -m bench`` (or ``make bench``) measures three servers in turns, in one
-run: only one works at a time, on a core of its own; the client has another.
+``python -m bench`` (or ``make bench``) measures everything, and ``python -m bench
+editing history`` only those sections; each replaces its part of ``RESULTS.md``:
+
+* ``live``: an event on many sockets, in three ways (see below);
+* ``editing``: many people type at once, on SQLite and on PostgreSQL;
+* ``merging``: what others notice while long texts are merged and compared;
+* ``history``: the pages of a history of many versions;
+* ``storage``: what the versions of a document cost to keep.
+
+The section ``live`` measures three servers in turns, in one run: only one works at a
+time, on a core of its own; the client has another.
 
 * ``conventional``: what a Django developer would write: every consumer joins a
   group per topic, renders the template and sends (:mod:`bench.conventional`);

@@ -30,6 +30,7 @@ class Client:
 
     socket: socket.socket
     group: Clients
+    number: int
     rest: bytes = b""
     count: int = 0
     last: bytes = b""
@@ -37,21 +38,19 @@ class Client:
     def read(self) -> None:
         """Read what is there."""
         data = self.socket.recv(1 << 18)
-        if not data:
-            raise Failed("A server closed a socket.")
         group = self.group
+        if not data:
+            group.ended(self, b"")
+            return
         group.bytes += len(data)
         complete, self.rest = frames.split(self.rest + data if self.rest else data)
         for opcode, payload in complete:
             if opcode == frames.TEXT:
-                if group.counted in payload:
-                    self.count += 1
-                    self.last = payload
-                    group.count += 1
+                group.note(self, payload)
             elif opcode == frames.PING:
                 self.socket.sendall(frames.from_client(payload, frames.PONG))
             else:
-                raise Failed(f"A server closed a socket with {payload!r}.")
+                group.ended(self, payload)
 
 
 class Reader:
@@ -123,14 +122,30 @@ class Clients:
                 opened.sendall(request)
                 batch.append(opened)
             for opened in batch:
-                client = Client(opened, self, rest=_past_handshake(opened))
+                client = Client(opened, self, len(self._clients), _past_handshake(opened))
                 self._clients.append(client)
                 self.reader.add(client)
             self.reader.pump(0)
 
+    def note(self, client: Client, payload: bytes) -> None:
+        """A text frame has come."""
+        if self.counted in payload:
+            client.count += 1
+            client.last = payload
+            self.count += 1
+
+    def ended(self, client: Client, payload: bytes) -> None:
+        """A server has closed a socket.
+
+        Raises:
+            Failed: nobody asked it to.
+        """
+        raise Failed(f"A server closed a socket with {payload!r}.")
+
     def send(self, texts: Sequence[str]) -> None:
-        """Send one text message on each socket, in the order of connecting."""
-        for number, (client, text) in enumerate(zip(self._clients, texts, strict=True)):
+        """Send one text message on each of the last sockets, in the order of connecting."""
+        fresh = self._clients[len(self._clients) - len(texts) :]
+        for number, (client, text) in enumerate(zip(fresh, texts, strict=True)):
             client.socket.sendall(frames.from_client(text.encode()))
             if number % BATCH == 0:
                 self.reader.pump(0)

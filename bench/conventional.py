@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qs
 
 import django
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -34,9 +35,10 @@ def group(document: int) -> str:
 class BadgeConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     """A socket of the dashboard."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.groups = [group(document) for document in range(1, DOCUMENTS + 1)]
+    async def websocket_connect(self, message: dict[str, Any]) -> None:
+        query = parse_qs(self.scope["query_string"].decode())
+        self.groups = [group(int(document)) for document in query["documents"][0].split(",")]
+        await super().websocket_connect(message)
 
     async def badge_changed(self, event: dict[str, Any]) -> None:
         """Somebody has begun to edit a document."""

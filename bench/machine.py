@@ -56,6 +56,12 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
 
 
+def memory_bytes(pid: int) -> int:
+    """What a process has in memory (VmRSS, proc(5)), in bytes."""
+    fields = Path(f"/proc/{pid}/statm").read_text().split()
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 def description() -> list[str]:
     """The machine and what runs on it, one fact per line."""
     server, client = cores()
@@ -67,5 +73,4 @@ def description() -> list[str]:
     return [
         f"{os.cpu_count()} cores, {model}; servers on core {server}, client and Redis on {client}",
         f"Linux {platform.release()}, Python {platform.python_version()}, {libraries}",
-        "load average at the start: " + " ".join(f"{load:.2f}" for load in os.getloadavg()),
     ]

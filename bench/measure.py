@@ -33,6 +33,7 @@ class Result:
         bytes: what arrived, per delivery.
         deliveries: how many the series had.
         idle_percent: of a core, while nothing happens.
+        page_kb: what the server keeps in memory for each socket, in KiB.
     """
 
     last_ms: float
@@ -42,6 +43,7 @@ class Result:
     bytes: float
     deliveries: int
     idle_percent: float
+    page_kb: float
 
     @property
     def per_cpu_second(self) -> float:
@@ -49,7 +51,7 @@ class Result:
         return 1e6 / self.cpu_us
 
 
-def measure(ways: Mapping[str, Way], *, rounds: int, seconds: float) -> dict[str, Result]:
+def compare(ways: Mapping[str, Way], *, rounds: int, seconds: float) -> dict[str, Result]:
     """Measure all ways in turns, so that a machine that is slower for a while is
     slower for all of them.
 
@@ -72,7 +74,7 @@ def measure(ways: Mapping[str, Way], *, rounds: int, seconds: float) -> dict[str
     for _ in range(PARTS):
         for name, way in in_turn(ways):
             parts[name].append(series(way, seconds / PARTS))
-    return {name: summary(times[name], parts[name], idle[name]) for name in ways}
+    return {name: summary(way, times[name], parts[name], idle[name]) for name, way in ways.items()}
 
 
 def in_turn(ways: Mapping[str, Way]) -> Iterator[tuple[str, Way]]:
@@ -122,21 +124,19 @@ def series(way: Way, seconds: float) -> Part:
     clients = way.clients
     clients.forget()
     cpu, until = cpu_seconds(way.pid), time.perf_counter() + seconds
-    sent, earliest, marker = 0, 0.0, b""
-    while (now := time.perf_counter()) < until:
-        if sent - clients.count // len(clients) >= way.window:
-            clients.receive((sent - way.window + 1) * len(clients))
-        elif now < earliest:
-            clients.reader.idle(earliest - now)
-        else:
-            event = way.event()
-            sent, marker, earliest = sent + 1, event.marker, now + way.gap_seconds
+    sent, marker = 0, b""
+    while time.perf_counter() < until:
+        if way.ahead:
+            clients.receive((sent - way.ahead) * len(clients))
+        elif sent:
+            clients.receive((sent - 1) * len(clients) + 1)
+        sent, marker = sent + 1, way.event().marker
     clients.receive(sent * len(clients))
     clients.verify(sent, marker)
     return Part(cpu_seconds(way.pid) - cpu, clients.count, clients.bytes)
 
 
-def summary(times: Sequence[Times], parts: Sequence[Part], idle: float) -> Result:
+def summary(way: Way, times: Sequence[Times], parts: Sequence[Part], idle: float) -> Result:
     """The figures of one way."""
     deliveries = sum(part.deliveries for part in parts)
     return Result(
@@ -147,6 +147,7 @@ def summary(times: Sequence[Times], parts: Sequence[Part], idle: float) -> Resul
         bytes=sum(part.bytes for part in parts) / deliveries,
         deliveries=deliveries,
         idle_percent=idle * 100,
+        page_kb=way.page_bytes / 1024,
     )
 
 

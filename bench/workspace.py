@@ -8,7 +8,7 @@ import re
 import time
 import urllib.request
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from django.conf import settings
@@ -23,13 +23,13 @@ from collab.live import regions
 from collab.live.hub import replaced
 from collab.live.pages import Token
 from collab.live.topics import changed
-from collab.models import Document, Person
-from collab.operations import documents
+from collab.models import Document, Heading, Person, Revision
+from collab.packing import pack
 from collab.queries import Badge
 from collab.subjects import pen
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
-TOKEN = re.compile(r'name="page" value="([^"]+)"')
+TOKEN = re.compile(r'name="page" value="([^"]+)"></form>')
 MARK = re.compile(r'name="region" id="[^"]+" value="([^"]+)"')
 
 
@@ -62,18 +62,48 @@ class Workspace:
 
 def build(visitors: int, editors: int, number_of_documents: int) -> Workspace:
     """Migrate an empty database and fill it."""
+    prepare()
+    readers = people("visitor", visitors)
+    authors = people("editor", editors)
+    made = add_documents(authors, number_of_documents)
+    return Workspace([signed_in(person) for person in readers], authors, made[-1])
+
+
+def add_documents(authors: Sequence[Person], number: int) -> list[int]:
+    """Make documents, as if nobody had changed them since; returns their ids."""
+    text = "Text."
+    named = [(f"Document {n:05}", authors[n % len(authors)]) for n in range(number)]
+    with transaction.atomic():
+        made = Document.objects.bulk_create(
+            Document(text=text, excerpt=text, author=author, changed_by=author)
+            for _, author in named
+        )
+        Heading.objects.bulk_create(
+            Heading(document=document, title=title)
+            for document, (title, _) in zip(made, named, strict=True)
+        )
+        Revision.objects.bulk_create(
+            Revision(
+                document=document,
+                version=1,
+                author=author,
+                title=title,
+                words_added=1,
+                packed=pack(text),
+            )
+            for document, (title, author) in zip(made, named, strict=True)
+        )
+    return [document.pk for document in made]
+
+
+def prepare() -> None:
+    """Make the tables and collect the static files."""
     call_command("migrate", verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)
-    people = _people("visitor", visitors)
-    authors = _people("editor", editors)
-    made = [
-        documents.create(authors[n % editors].pk, documents.Content(f"Document {n:02}", "Text."))
-        for n in range(number_of_documents)
-    ]
-    return Workspace([_signed_in(person) for person in people], authors, made[-1].pk)
 
 
-def _people(kind: str, number: int) -> list[Person]:
+def people(kind: str, number: int) -> list[Person]:
+    """Make people who can sign in only by :func:`signed_in`."""
     named = ((f"{kind}{n:03}", f"{kind.title()} {n:03}") for n in range(number))
     colours = Person.Colour.values
     return Person.objects.bulk_create(
@@ -82,7 +112,8 @@ def _people(kind: str, number: int) -> list[Person]:
     )
 
 
-def _signed_in(person: Person) -> Visitor:
+def signed_in(person: Person) -> Visitor:
+    """Begin a session for somebody."""
     session = SessionStore()
     session[SESSION_KEY] = str(person.pk)
     session[BACKEND_SESSION_KEY] = BACKEND
@@ -91,25 +122,52 @@ def _signed_in(person: Person) -> Visitor:
     return Visitor(person.pk, str(session.session_key))
 
 
-def resumes(address: str, visitors: Sequence[Visitor]) -> list[str]:
-    """The resume messages of one dashboard page for each of ``visitors``.
+@dataclass(frozen=True)
+class Loaded:
+    """A page that was really loaded. Others are made after it, because a thousand
+    page loads take a minute.
 
-    The first page is really loaded. The others carry a token like its own, for
-    their own person and page, because a thousand page loads take a minute.
+    Attributes:
+        token: what the page says of itself.
+        marks: by region, the version it shows.
     """
-    request = urllib.request.Request(address, headers={"Cookie": visitors[0].cookie})
-    with urllib.request.urlopen(request) as answer:
-        page = answer.read().decode()
-    found = TOKEN.search(page)
-    assert found is not None, "The dashboard has no page token."
-    token = Token.read(html.unescape(found[1]))
-    marks = [html.unescape(mark) for mark in MARK.findall(page)]
-    assert len(marks) == len(token.regions), "The dashboard's marks are not its regions."
-    tokens = [
-        replace(token, page=replace(token.page, id=uuid.uuid4().hex, user_id=visitor.id))
-        for visitor in visitors
-    ]
-    return [json.dumps({"page": token.sign(), "region": marks}) for token in tokens]
+
+    token: Token
+    marks: Mapping[str, str]
+
+    @classmethod
+    def load(cls, port: int, path: str, visitor: Visitor) -> Loaded:
+        """Load a page as ``visitor``."""
+        address = f"http://127.0.0.1:{port}{path}"
+        request = urllib.request.Request(address, headers={"Cookie": visitor.cookie})
+        with urllib.request.urlopen(request) as answer:
+            page = answer.read().decode()
+        found = TOKEN.search(page)
+        assert found is not None, "The page has no token."
+        token = Token.read(html.unescape(found[1]))
+        marks = marks_in(page)
+        assert marks.keys() == set(token.regions), "The page's marks are not its regions."
+        return cls(token, marks)
+
+    def another(self, visitor: Visitor) -> Token:
+        """The token of a page like it, of another person."""
+        page = replace(self.token.page, id=uuid.uuid4().hex, user_id=visitor.id)
+        return replace(self.token, page=page)
+
+    def resume(self, visitor: Visitor) -> str:
+        """The resume message of a page like it, of another person."""
+        return resume(self.another(visitor), self.marks)
+
+
+def marks_in(page: str) -> dict[str, str]:
+    """By region, the versions that a page or a frame brings."""
+    return dict(html.unescape(mark).split(":", 1) for mark in MARK.findall(page))
+
+
+def resume(token: Token, marks: Mapping[str, str]) -> str:
+    """The message with which a page shows its token and what it has."""
+    region = [f"{identifier}:{etag}" for identifier, etag in marks.items()]
+    return json.dumps({"page": token.sign(), "region": region})
 
 
 class Pen:
@@ -119,15 +177,21 @@ class Pen:
         self.document = workspace.document
         self._editors = workspace.editors
         self._holder: Person | None = None
-        self._fence = 0
+        self._fence = Document.objects.get(pk=workspace.document).fence
         self._turn = 0
         #: The moment the last change was committed and its topic announced.
         self.announced = 0.0
 
+    @property
+    def coming(self) -> Person:
+        """Who has the next turn."""
+        return self._editors[(self._turn + 1) % len(self._editors)]
+
     def next(self) -> Person:
         """Whose turn it is."""
+        person = self.coming
         self._turn += 1
-        return self._editors[self._turn % len(self._editors)]
+        return person
 
     def pass_on(self) -> Person:
         """Give it to the next: a change of the database and one topic event.
@@ -144,6 +208,11 @@ class Pen:
             changed(pen(self.document))
         self._holder, self._fence = person, self._fence + 1
         return person
+
+    def put_down(self) -> None:
+        """Give it back."""
+        if self._holder is not None:
+            Document.objects.release(self.document, self._holder.pk, self._fence)
 
     def _note(self) -> None:
         self.announced = time.perf_counter()
@@ -172,3 +241,8 @@ def dashboard_queries(visitor: Visitor) -> int:
         answer = browser.get("/")
     assert answer.status_code == 200, answer.status_code
     return len(queries)
+
+
+def documents_there() -> int:
+    """How many documents the database has."""
+    return Document.objects.count()

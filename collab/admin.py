@@ -10,8 +10,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from .models import Activity, Document, Person
+from .models import Activity, Document, Person, SecurityEvent
 from .operations import people, trash
+from .permissions import followable, is_administrator, may_manage, roles_to_give
 
 admin.site.site_header = "Collab"
 admin.site.site_title = "Collab"
@@ -20,17 +21,74 @@ admin.site.index_title = _("Administration")
 
 @admin.register(Person)
 class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
-    list_display = ("username", "display_name", "email", "is_active", "is_staff", "last_login")
-    list_filter = ("is_active", "is_staff", "language")
+    """Administrators manage members and guests; only owners make administrators."""
+
+    list_display = ("username", "display_name", "email", "role", "is_active", "last_login")
+    list_filter = ("is_active", "role", "language")
     search_fields = ("username", "display_name", "email")
     ordering = ("username",)
     fieldsets = (
-        *(UserAdmin.fieldsets or ()),
-        (_("Appearance"), {"fields": ("display_name", "colour", "language", "theme")}),
+        (None, {"fields": ("username", "password")}),
+        (_("Person"), {"fields": ("display_name", "email", "colour", "language", "theme")}),
+        (_("Rights"), {"fields": ("role", "is_active")}),
+        (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
+    add_fieldsets = (
+        *UserAdmin.add_fieldsets,
+        (None, {"fields": ("role",)}),
+    )
+    filter_horizontal = ()
+    readonly_fields = ("last_login", "date_joined")
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return is_administrator(request.user)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_administrator(request.user)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return is_administrator(request.user)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may_manage(request.user, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may_manage(request.user, obj)
+
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "role":
+            given = roles_to_give(request.user)
+            kwargs["choices"] = [(role.value, role.label) for role in given]
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Person, form: Any, change: bool) -> None:
         people.update(obj)  # so that open pages show the new name
+
+
+@admin.register(SecurityEvent)
+class SecurityEventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """The audit log: to read."""
+
+    list_display = ("at", "kind", "actor", "person", "address", "detail")
+    list_filter = ("kind", "at")
+    list_select_related = ("actor", "person")
+    search_fields = ("actor__username", "person__username", "address", "detail")
+    date_hierarchy = "at"
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return is_administrator(request.user)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_administrator(request.user)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 @admin.register(Document)
@@ -54,8 +112,8 @@ class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         "author",
         "changed_at",
     )
-    list_select_related = ("author", "changed_by", "holder", "trashed_by")
-    search_fields = ("title", "text")
+    list_select_related = ("heading", "author", "changed_by", "holder", "trashed_by")
+    search_fields = ("heading__title", "text")
     date_hierarchy = "changed_at"
     fields = (
         "title",
@@ -75,8 +133,25 @@ class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         "trashed_by",
     )
 
+    @admin.display(description=_("title"), ordering="heading__title")
+    def title(self, document: Document) -> str:
+        return document.title
+
+    @admin.display(description=_("cover"))
+    def cover(self, document: Document) -> str:
+        return document.cover
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return self.fields
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return followable(request.user)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return is_administrator(request.user)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_administrator(request.user)
 
     # With everything that belongs to it, as when the trash is emptied.
 
@@ -95,8 +170,17 @@ class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 class ActivityAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("at", "actor", "verb", "document", "words_added", "words_removed")
     list_filter = ("verb", "actor")
-    list_select_related = ("actor", "document")
+    list_select_related = ("actor", "document__heading")
     date_hierarchy = "at"
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).filter(document__in=followable(request.user))
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return is_administrator(request.user)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_administrator(request.user)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

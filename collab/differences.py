@@ -11,6 +11,7 @@ from itertools import chain, groupby
 from typing import NamedTuple
 
 from .aligning import Run, runs
+from .elsewhere import elsewhere
 
 #: Only ``\\n`` ends a line here; ``str.splitlines`` also knows ends such as the
 #: form feed, which are ordinary white space in a text.
@@ -76,11 +77,13 @@ class Stretch(NamedTuple):
         return len(LINES.findall(self.text))
 
 
+@elsewhere
 def words_changed(before: str, after: str) -> WordCount:
     """Words added and removed between two texts."""
     return _words_in(_aligned(before, after))
 
 
+@elsewhere
 def difference(before: str, after: str) -> list[Piece]:
     """What changed between two texts, by word; by line where that would be too much.
 
@@ -90,6 +93,7 @@ def difference(before: str, after: str) -> list[Piece]:
     return _pieces_of(_aligned(before, after))
 
 
+@elsewhere
 def compared(before: str, after: str) -> tuple[list[Piece], WordCount]:
     """:func:`difference` and :func:`words_changed` together, for less than both."""
     lines = _aligned(before, after)

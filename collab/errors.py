@@ -50,9 +50,40 @@ class PenTaken(CollabError):
         return _("Somebody is editing this document. Try again when they have finished.")
 
 
+class HeadingTaken(CollabError):
+    """Something needs title and cover while somebody else is changing them."""
+
+    def __str__(self) -> str:
+        return _(
+            "Somebody is changing the title or the cover of this document. "
+            "Try again when they have finished."
+        )
+
+
+class StaleHeading(CollabError):
+    """A change of title or cover came under a fence or a version that has passed."""
+
+    def __str__(self) -> str:
+        return _(
+            "Somebody changed the title or the cover after you opened this page. "
+            "Yours is still here: save it again if it is to be the one."
+        )
+
+
+class UsedInvitation(CollabError):
+    """An invitation that opens nothing any more."""
+
+    def __str__(self) -> str:
+        return _("This invitation has been used, or has ended. Ask for another.")
+
+
 class BadImage(CollabError):
     """An upload that is no acceptable picture."""
 
 
 class BadMarkdown(CollabError):
     """A file that cannot be imported."""
+
+
+class CannotErase(CollabError):
+    """Somebody who cannot be erased, or not yet; ``str()`` says why."""

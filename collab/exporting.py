@@ -5,19 +5,21 @@ of them in one archive.
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
 from django.core.files.storage import default_storage
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Func, IntegerField
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from zipstream import ZipStream
 
-from . import covers, queries
-from .models import Document, Revision
+from . import covers, personal, queries
+from .models import Document, Draft, Person, Revision
 from .models.document import DocumentQuerySet
 from .text import rendered, title_and_body, without_images
 
@@ -52,7 +54,7 @@ def page(document: Document) -> str:
     return render_to_string("documents/standalone.html", context)
 
 
-def archive(documents: DocumentQuerySet) -> ZipStream:
+def archive(documents: DocumentQuerySet, folder: str = "") -> ZipStream:
     """Documents with their covers as an archive whose length is known before it is
     made. It reads one text at a time, while it is iterated.
 
@@ -60,19 +62,39 @@ def archive(documents: DocumentQuerySet) -> ZipStream:
     document at the beginning is what the archive gets. What has been deleted for good
     meanwhile cannot be had any more: a note to say so, or a cover without a picture,
     takes its place in the archive, and its length.
+
+    Args:
+        documents: which ones.
+        folder: where in the archive they lie, with a slash at its end.
     """
     archived = ZipStream(sized=True)
     taken: set[str] = set()
     note = _("This document was deleted for good while the archive was made.").encode()
-    found = documents.annotate(size=Bytes("text")).defer("text").order_by("title", "pk")
+    found = documents.annotate(size=Bytes("text")).defer("text").order_by("heading__title", "pk")
     for document in found.iterator(chunk_size=500):
         name = _unused(document.slug, taken)
         head = _heading(document.title).encode()
         text = _text(head, document.pk, document.version, document.size, note)
-        archived.add(text, f"{name}.md", size=len(head) + document.size)
+        archived.add(text, f"{folder}{name}.md", size=len(head) + document.size)
         if covers.is_stored(document.cover):
             size = default_storage.size(covers.path_of(document.cover))
-            archived.add(_cover(document.cover, size), f"{name}.webp", size=size)
+            archived.add(_cover(document.cover, size), f"{folder}{name}.webp", size=size)
+    return archived
+
+
+def person_archive(person: Person) -> ZipStream:
+    """Everything the workspace holds of one person: their documents, those in the
+    trash included, with covers; their unsaved texts; and a JSON file with all the
+    rest (see :mod:`.personal`)."""
+    archived = archive(Document.objects.filter(author=person), folder="documents/")
+    unsaved = Draft.objects.filter(person=person, is_settled=False)
+    for draft in unsaved.select_related("document__heading").order_by("pk"):
+        name = f"drafts/{draft.document.slug}-{draft.pk}.md"
+        archived.add(draft.text.encode(), name)
+    records = json.dumps(
+        personal.records(person), cls=DjangoJSONEncoder, ensure_ascii=False, indent=1
+    )
+    archived.add(records.encode(), "person.json")
     return archived
 
 

@@ -6,7 +6,9 @@ import uuid
 from typing import Any
 
 from django import forms
+from django.contrib.auth.forms import BaseUserCreationForm
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from . import covers
@@ -19,22 +21,15 @@ from .text import check_size, normalise
 from .timings import REVISION_NAME_CHARACTERS, TITLE_CHARACTERS
 
 
-class DocumentForm(forms.Form):
-    """A document's content, new or changed."""
+class TextForm(forms.Form):
+    """A document's text."""
 
-    title = forms.CharField(label=_("Title"), max_length=TITLE_CHARACTERS)
     text = forms.CharField(
         label=_("Text"),
         required=False,
         strip=False,
         widget=forms.Textarea(attrs={"rows": 20, "spellcheck": "true"}),
     )
-    cover = forms.FileField(
-        label=_("Cover image"),
-        required=False,
-        widget=forms.FileInput(attrs={"accept": "image/jpeg,image/png,image/webp,image/gif"}),
-    )
-    remove_cover = forms.BooleanField(label=_("Remove the cover"), required=False)
 
     def clean_text(self) -> str:
         try:
@@ -42,50 +37,96 @@ class DocumentForm(forms.Form):
         except TooLong as error:
             raise ValidationError(str(error)) from error
 
-    def content(self, cover: str = "") -> Content | None:
-        """The checked content, with a new cover stored; None when it is refused.
+
+class HeadingForm(forms.Form):
+    """A document's title and cover."""
+
+    title = forms.CharField(label=_("Title"), max_length=TITLE_CHARACTERS)
+    cover = forms.FileField(
+        label=_("Cover image"),
+        required=False,
+        widget=forms.FileInput(attrs={"accept": "image/jpeg,image/png,image/webp,image/gif"}),
+    )
+    remove_cover = forms.BooleanField(label=_("Remove the cover"), required=False)
+
+    def store(self, cover: str = "") -> str | None:
+        """Store a new cover.
 
         Args:
             cover: the stored cover the document has so far.
+
+        Returns:
+            The cover it has from now on; None when the form is refused.
         """
         if not self.is_valid():
             return None
-        data = self.cleaned_data
-        if data["remove_cover"]:
-            cover = ""
-        if data["cover"]:
+        if self.cleaned_data["cover"]:
             try:
-                cover = covers.store(data["cover"])
+                return covers.store(self.cleaned_data["cover"])
             except BadImage as error:
                 self.add_error("cover", str(error))
                 return None
-        return Content(data["title"], data["text"], cover)
+        return "" if self.cleaned_data["remove_cover"] else cover
 
 
-class EditForm(DocumentForm):
-    """A changed document, with what the editor page knew when it was opened."""
+class DocumentForm(HeadingForm, TextForm):
+    """A new document."""
+
+    field_order = ("title", "text", "cover", "remove_cover")
+
+    def content(self, cover: str = "") -> Content | None:
+        """The checked content, with its cover stored; None when it is refused."""
+        stored = self.store(cover)
+        if stored is None:
+            return None
+        return Content(self.cleaned_data["title"], self.cleaned_data["text"], stored)
+
+
+class TitleForm(forms.Form):
+    """The title, as the editor shows it beside the text."""
+
+    title = forms.CharField(label=_("Title"), max_length=TITLE_CHARACTERS)
+    #: The version of the heading that the page has seen.
+    heading = forms.IntegerField(min_value=1, max_value=2**31 - 1)
+
+
+class LeasedForm(forms.Form):
+    """What a page knew of what it changes when it was opened."""
 
     version = forms.IntegerField(min_value=0, max_value=2**31 - 1, widget=forms.HiddenInput)
     fence = forms.IntegerField(min_value=0, max_value=2**63 - 1, widget=forms.HiddenInput)
+
+
+class RenameForm(HeadingForm, LeasedForm):
+    """Another title or cover."""
+
+    #: The editor's fence, if the person has come from there, and goes back.
+    pen = forms.IntegerField(
+        min_value=1, max_value=2**63 - 1, required=False, widget=forms.HiddenInput
+    )
+    #: A cover that was uploaded with a change that came too late: it is not lost.
+    kept_cover = forms.CharField(required=False, max_length=60, widget=forms.HiddenInput)
+
+    def store(self, cover: str = "") -> str | None:
+        kept = self.data.get("kept_cover", "")
+        return super().store(kept if covers.is_stored(kept) else cover)
+
+
+class EditForm(TextForm, LeasedForm):
+    """A changed text."""
+
     #: Set by the browser at each change; empty without JavaScript.
     sequence = forms.IntegerField(
         min_value=0, max_value=2**53, required=False, widget=forms.HiddenInput
     )
     #: Which page of the editor this is, in its own words.
     page = forms.CharField(required=False, max_length=PAGE_CHARACTERS, widget=forms.HiddenInput)
-    #: A cover that was uploaded with a save that came too late: it is not lost.
-    kept_cover = forms.CharField(required=False, max_length=60, widget=forms.HiddenInput)
-
-    def content(self, cover: str = "") -> Content | None:
-        kept = self.data.get("kept_cover", "")
-        return super().content(kept if covers.is_stored(kept) else cover)
 
     @classmethod
     def of(cls, document: Document, fence: int, draft: Draft | None) -> EditForm:
         """The form as an editor opens it: with what was typed in it before."""
         return cls(
             initial={
-                "title": draft.title if draft else document.title,
                 "text": draft.text if draft else document.text,
                 "version": draft.base_version if draft else document.version,
                 "sequence": draft.sequence if draft else 0,
@@ -96,15 +137,9 @@ class EditForm(DocumentForm):
 
 
 class DraftForm(EditForm):
-    """What an editor holds at some moment; a title may be empty for a while."""
+    """What an editor holds at some moment."""
 
-    title = forms.CharField(label=_("Title"), required=False, max_length=TITLE_CHARACTERS)
     sequence = forms.IntegerField(min_value=0, max_value=2**53)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for name in ("cover", "remove_cover", "kept_cover"):
-            del self.fields[name]
 
 
 class CompareForm(forms.Form):
@@ -131,6 +166,45 @@ class RevisionNameForm(forms.Form):
                 _("This name has a character that cannot be stored. Write it without.")
             )
         return name
+
+
+class AccessForm(forms.Form):
+    """For whom a document is."""
+
+    access = forms.ChoiceField(
+        label=_("Who may read it"), choices=Document.Access.choices, widget=forms.RadioSelect
+    )
+
+
+class ShareForm(forms.Form):
+    """One more person by name."""
+
+    person = forms.ModelChoiceField(label=_("Person"), queryset=Person.objects.none())
+    may_edit = forms.ChoiceField(
+        label=_("They may"), choices=[("no", _("read")), ("yes", _("read and edit"))]
+    )
+
+    def __init__(self, *args: Any, people: QuerySet[Person], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["person"].queryset = people  # type: ignore[attr-defined]
+
+
+class LinkForm(forms.Form):
+    """One more link, and how long it is good for."""
+
+    days = forms.ChoiceField(
+        label=_("It ends after"),
+        choices=[("1", _("one day")), ("7", _("a week")), ("30", _("30 days"))],
+        initial="7",
+    )
+
+
+class JoinForm(BaseUserCreationForm):  # type: ignore[type-arg]
+    """A new account, by an invitation."""
+
+    class Meta:
+        model = Person
+        fields = ("username", "display_name", "email")
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.dispatch import receiver
+from django.http import HttpRequest
+from django.utils import timezone
 
 from . import queries
 from .live.conf import conf
 from .live.presence import Page
 from .live.signals import heartbeat, joined, left, returned, swept
 from .live.topics import bind
-from .models import Document
-from .operations import activity, editing, reading
-from .subjects import DOCUMENTS, EDITING, READING, content, document_of, pen
+from .models import Document, Person, SecurityEvent
+from .models.sign_in import DEVICE
+from .operations import activity, audit, editing, headings, reading
+from .subjects import DOCUMENTS, READING, Claim, content, document_of, pen
 from .timings import RENEW_SECONDS
+
+Kind = SecurityEvent.Kind
 
 # The administration deletes through the models: data binding tells the pages.
 bind(Document, lambda document: (content(document.pk), pen(document.pk), DOCUMENTS))
@@ -32,61 +38,98 @@ def note_opened(pages: Sequence[Page], **kwargs: Any) -> None:
 
 
 @receiver([joined, returned])
-def give_back_pens(pages: Sequence[Page], **kwargs: Any) -> None:
-    """An editor that was away (asleep, without a network) goes on where it was, and
-    whatever pen it has lasts for a whole time from now."""
-    for page in pages:
-        for document, fence in _claims([page]):
-            editing.regain(document, page.user_id, fence)
-    editing.renew(_claims(pages))
+def give_back_leases(pages: Sequence[Page], **kwargs: Any) -> None:
+    """A page that was away (asleep, without a network) goes on where it was, and
+    whatever it holds lasts for a whole time from now."""
+    for document, page, claim in _claims(pages):
+        if claim.pen:
+            editing.regain(document, page.user_id, claim.pen)
+        if claim.heading:
+            headings.regain(document, page.user_id, claim.heading)
+    _renew(pages)
 
 
 @receiver(left)
 def note_read(pages: Sequence[Page], **kwargs: Any) -> None:
-    """A page was live to its end: the person has seen all saves till then.
-
-    The pen of an editor that has said goodbye returns now; that of one that was lost
-    has no claim any more, and runs out in its own time: its page may be open still.
-    """
+    """A page was live to its end: the person has seen all saves till then."""
     for page in pages:
         document = document_of(page.subject)
-        if document is None:
-            continue
-        reading.mark_current(document, page.user_id)
-        if page.mode != EDITING or not page.claim:
-            continue
-        # A page that was loaded again has the same claim, and is still here.
-        if not queries.is_connected(page.user_id, document, page.claim):
-            editing.release(document, page.user_id, int(page.claim))
+        if document is not None:
+            reading.mark_current(document, page.user_id)
+
+
+@receiver(left)
+def free_leases(pages: Sequence[Page], **kwargs: Any) -> None:
+    """What a page held that has said goodbye returns now, unless it was loaded again,
+    or led to another that goes on: then that has the same claim. A page that was lost
+    has no claim any more, and its leases run out in their own time: it may be open
+    still."""
+    for document, page, claim in _claims(pages):
+        here = queries.claims(page.user_id, document)
+        if claim.pen and all(other.pen != claim.pen for other in here):
+            editing.release(document, page.user_id, claim.pen)
+        if claim.heading and all(other.heading != claim.heading for other in here):
+            headings.release(document, page.user_id, claim.heading)
+
+
+def _claims(pages: Sequence[Page]) -> Iterator[tuple[int, Page, Claim]]:
+    for page in pages:
+        document = document_of(page.subject)
+        if document is not None and page.claim:
+            yield document, page, Claim.of(page.claim)
+
+
+def _renew(pages: Sequence[Page]) -> None:
+    claims = [(document, claim) for document, _, claim in _claims(pages)]
+    editing.renew({(document, claim.pen) for document, claim in claims if claim.pen})
+    headings.renew({(document, claim.heading) for document, claim in claims if claim.heading})
 
 
 _renewed_at = 0.0
 
 
 @receiver(heartbeat)
-def keep_pens(pages: Sequence[Page], **kwargs: Any) -> None:
-    """Renew the pens of the pages this process holds, together."""
+def keep_leases(pages: Sequence[Page], **kwargs: Any) -> None:
+    """Renew the leases of the pages this process holds, together."""
     global _renewed_at
     if time.monotonic() - _renewed_at + conf().heartbeat_seconds < RENEW_SECONDS:
         return  # the next heartbeat is early enough
     _renewed_at = time.monotonic()
-    editing.renew(_claims(pages))
-
-
-def _claims(pages: Iterable[Page]) -> set[tuple[int, int]]:
-    """The documents that these pages edit, with their fences."""
-    return {
-        (document, int(page.claim))
-        for page in pages
-        if page.mode == EDITING
-        and page.claim
-        and (document := document_of(page.subject)) is not None
-    }
+    _renew(pages)
 
 
 @receiver(swept)
-def free_pens(**kwargs: Any) -> None:
-    """Pens whose time has run out are free for others, those that were asked for
-    in vain move on, and everybody sees it."""
+def pass_leases_on(**kwargs: Any) -> None:
+    """Leases whose time has run out are free for others, pens that were asked for in
+    vain move on, and everybody sees it."""
     editing.expire()
+    headings.expire()
     editing.pass_on()
+
+
+@receiver(user_logged_in)
+def note_sign_in(request: HttpRequest, user: Person, **kwargs: Any) -> None:
+    """The session knows its browser from now on, for its list in the profile."""
+    address = request.META.get("REMOTE_ADDR") or None
+    agent = request.headers.get("User-Agent", "")
+    at = timezone.now().isoformat()
+    request.session[DEVICE] = {"agent": agent, "address": address, "at": at}
+    audit.record(Kind.SIGNED_IN, actor=user.pk, person=user.pk, address=address)
+
+
+@receiver(user_logged_out)
+def note_sign_out(request: HttpRequest, user: Person | None, **kwargs: Any) -> None:
+    if user is not None:
+        address = request.META.get("REMOTE_ADDR") or None
+        audit.record(Kind.SIGNED_OUT, actor=user.pk, person=user.pk, address=address)
+
+
+@receiver(user_login_failed)
+def note_refusal(
+    credentials: Mapping[str, Any], request: HttpRequest | None = None, **kwargs: Any
+) -> None:
+    """Of the name that was tried only whether there is such an account."""
+    found = Person.objects.filter(username=str(credentials.get("username", ""))[:150])
+    address = request.META.get("REMOTE_ADDR") if request else None
+    person = found.values_list("pk", flat=True).first()
+    audit.record(Kind.REFUSED, person=person, address=address or None)

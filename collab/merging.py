@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from merge3 import Merge3
 
 from .aligning import Block, blocks
+from .elsewhere import elsewhere
 from .errors import CollabError, TooLong
 
 
@@ -70,6 +71,7 @@ class LongResult(MissingChoice):
         return str(self.error)
 
 
+@elsewhere
 def merge(base: str, yours: str, theirs: str) -> list[Passage]:
     """Three-way merge by line.
 

@@ -4,14 +4,15 @@ start from the same query sets, so there is nothing to forget.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
+from django.db.models import Q
 from django.http import Http404
 
-from .models import Document
+from .models import Document, Person, Share
 
 if TYPE_CHECKING:
     from .models.document import DocumentQuerySet
@@ -29,12 +30,14 @@ class InTrash(Http404):
 
 
 def followable(viewer: Viewer) -> DocumentQuerySet:
-    """The documents a person has a right to, those in the trash included: all, for
-    those who are signed in. A page that was open when its document went there
-    still hears of it, and what was being typed is still kept."""
-    if not viewer.is_authenticated or not viewer.is_active:
-        return Document.objects.none()
-    return Document.objects.all()
+    """The documents a person has a right to read, those in the trash included. A page
+    that was open when its document went there still hears of it, and what was being
+    typed is still kept.
+
+    Members and administrators read what is for the whole workspace; everybody reads
+    their own, and what is shared with them by name; owners read everything.
+    """
+    return _within(viewer, Q(shares__person=viewer.pk))
 
 
 def readable(viewer: Viewer) -> DocumentQuerySet:
@@ -42,16 +45,61 @@ def readable(viewer: Viewer) -> DocumentQuerySet:
     return followable(viewer).present()
 
 
+def changeable(viewer: Viewer) -> DocumentQuerySet:
+    """The documents a person has a right to change, those in the trash included:
+    those of :func:`followable`, but of what is shared by name only what is shared
+    for editing."""
+    return _within(viewer, Q(shares__person=viewer.pk, shares__may_edit=True))
+
+
 def editable(viewer: Viewer) -> DocumentQuerySet:
     """The documents a person may change."""
-    return readable(viewer)
+    return changeable(viewer).present()
+
+
+def _within(viewer: Viewer, shared: Q) -> DocumentQuerySet:
+    if not isinstance(viewer, Person) or not viewer.is_active:
+        return Document.objects.none()
+    if viewer.is_owner:
+        return Document.objects.all()
+    # By id, because a join would find a document once for each share.
+    named = Document.objects.filter(shared).order_by().values("pk")
+    right = Q(author=viewer.pk) | Q(pk__in=named)
+    if not viewer.is_guest:
+        right |= Q(access=Document.Access.WORKSPACE)
+    return Document.objects.filter(right)
+
+
+def audience(document_ids: Iterable[int]) -> Callable[[int, int], bool]:
+    """Who may read of these documents, for what goes to many people at once.
+
+    Returns:
+        A function of a person's id and a document's: the answer of
+        :func:`followable`, for people who are active.
+    """
+    ids = set(document_ids)
+    documents = Document.objects.filter(pk__in=ids).order_by()
+    authors = dict(documents.values_list("pk", "author"))
+    public = set(documents.for_everybody().values_list("pk", flat=True))
+    named = set(Share.objects.filter(document__in=ids).values_list("person", "document"))
+    others = Person.objects.filter(role__in=(Person.Role.OWNER, Person.Role.GUEST))
+    special = dict(others.values_list("pk", "role"))
+
+    def may(person: int, document: int) -> bool:
+        role = special.get(person)
+        if role == Person.Role.OWNER or authors.get(document) == person:
+            return True
+        is_public = document in public and role != Person.Role.GUEST
+        return is_public or (person, document) in named
+
+    return may
 
 
 def restorable(viewer: Viewer) -> DocumentQuerySet:
     """The documents in the trash that a person may bring back, or delete for good:
     those of :func:`may_trash`."""
     trashed = followable(viewer).trashed()
-    return trashed if getattr(viewer, "is_staff", False) else trashed.filter(author=viewer.pk)
+    return trashed if is_administrator(viewer) else trashed.filter(author=viewer.pk)
 
 
 def readable_document(viewer: Viewer, pk: int) -> Document:
@@ -64,9 +112,24 @@ def editable_document(viewer: Viewer, pk: int) -> Document:
     return _one(viewer, editable(viewer), pk)
 
 
+def changeable_document(viewer: Viewer, pk: int) -> Document:
+    """One document the person may change, in the trash or not, or Http404."""
+    return _one(viewer, changeable(viewer), pk)
+
+
 def followable_document(viewer: Viewer, pk: int) -> Document:
     """One document, in the trash or not, with its people, or Http404."""
     return _one(viewer, followable(viewer), pk)
+
+
+def followable_times(viewer: Viewer, pk: int) -> Document:
+    """Like :func:`followable_document`, with nothing but when it was changed and
+    trashed: for requests that come often and show nothing else of it."""
+    times = followable(viewer).select_related(None).only("changed_at", "trashed_at")
+    found: Document | None = times.filter(pk=pk).first()
+    if found is None:
+        raise Http404
+    return found
 
 
 def may_seize(viewer: Viewer, document: Document) -> bool:
@@ -79,8 +142,38 @@ def may_trash(viewer: Viewer, document: Document) -> bool:
     return _answers_for(viewer, document)
 
 
+def may_share(viewer: Viewer, document: Document) -> bool:
+    """May this person say who else may read and change it? Authors and administrators."""
+    return _answers_for(viewer, document)
+
+
+def is_administrator(viewer: Viewer) -> bool:
+    """Does this person look after the workspace: an owner or an administrator?"""
+    return isinstance(viewer, Person) and viewer.is_active and viewer.is_administrator
+
+
+def roles_to_give(viewer: Viewer) -> Sequence[Person.Role]:
+    """The roles that this person may give to others."""
+    if not is_administrator(viewer):
+        return ()
+    given = [Person.Role.MEMBER, Person.Role.GUEST]
+    is_owner = isinstance(viewer, Person) and viewer.is_owner
+    return [*given, Person.Role.ADMIN, Person.Role.OWNER] if is_owner else given
+
+
+def may_manage(viewer: Viewer, person: Person | None) -> bool:
+    """May this person change that account? Those whose role they could give."""
+    given = roles_to_give(viewer)
+    return bool(given) if person is None else person.role in given
+
+
+def may_create(viewer: Viewer) -> bool:
+    """May this person write new documents? Guests may not."""
+    return isinstance(viewer, Person) and not viewer.is_guest
+
+
 def _answers_for(viewer: Viewer, document: Document) -> bool:
-    return document.author_id == viewer.pk or bool(getattr(viewer, "is_staff", False))
+    return document.author_id == viewer.pk or is_administrator(viewer)
 
 
 def _one(viewer: Viewer, documents: DocumentQuerySet, pk: int) -> Document:
@@ -110,17 +203,22 @@ def version_keys(viewer: AbstractBaseUser, keys: Sequence[str]) -> Collection[st
 def editor_keys(viewer: AbstractBaseUser, keys: Sequence[str]) -> Collection[str]:
     """Keys "<document>_<fence>" of documents the person may change, or could before
     they were moved to the trash: the editor has to say so."""
-    return _keys_with_document(followable(viewer), keys)
+    return _keys_with_document(changeable(viewer), keys)
 
 
 def member_keys(viewer: AbstractBaseUser, keys: Sequence[str]) -> Collection[str]:
-    """Every key, for everyone who works here."""
+    """Every key, for everyone who works here. Guests see only who is where they are."""
+    return keys if isinstance(viewer, Person) and viewer.is_active and not viewer.is_guest else ()
+
+
+def everybodys_keys(viewer: AbstractBaseUser, keys: Sequence[str]) -> Collection[str]:
+    """Every key, for everyone with an account; what is shown is chosen one by one."""
     return keys if viewer.is_active else ()
 
 
 def staff_keys(viewer: AbstractBaseUser, keys: Sequence[str]) -> Collection[str]:
     """Every key, for administrators."""
-    return keys if viewer.is_active and getattr(viewer, "is_staff", False) else ()
+    return keys if is_administrator(viewer) else ()
 
 
 def _document_keys(documents: DocumentQuerySet, keys: Sequence[str]) -> set[str]:

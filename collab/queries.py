@@ -22,9 +22,21 @@ from .differences import (
 )
 from .live.metrics import quantile
 from .live.models import Connection, Node
-from .models import Activity, Document, Draft, Person, Reading, Revision
+from .models import (
+    Activity,
+    Document,
+    Draft,
+    Invitation,
+    Link,
+    Person,
+    Reading,
+    Revision,
+    Share,
+    SignIn,
+)
+from .models.person import FACE
 from .packing import unpack
-from .subjects import WATCHING, document_of, subject_of
+from .subjects import WATCHING, Claim, document_of, subject_of
 from .timings import FACES
 
 if TYPE_CHECKING:
@@ -32,7 +44,7 @@ if TYPE_CHECKING:
 
 SORTS = {
     "changed": ("-changed_at", "-pk"),
-    "title": ("title", "pk"),
+    "title": ("heading__title", "pk"),
     "created": ("-created_at", "-pk"),
 }
 #: No version is higher: the column holds four bytes.
@@ -87,7 +99,7 @@ def document_list(
         sort: one of :data:`SORTS`; anything else means last change first.
     """
     for word in search.split():
-        documents = documents.filter(Q(title__icontains=word) | Q(text__icontains=word))
+        documents = documents.filter(Q(heading__title__icontains=word) | Q(text__icontains=word))
     if only == "mine":
         documents = documents.filter(author=viewer)
     elif only == "editing":
@@ -105,7 +117,7 @@ def document_list(
 
 def templates(documents: DocumentQuerySet) -> DocumentQuerySet:
     """Those of the documents that new ones may start from, by title."""
-    return documents.filter(is_template=True).order_by("title", "pk")
+    return documents.filter(is_template=True).order_by("heading__title", "pk")
 
 
 def documents_by_id(ids: Iterable[int]) -> Mapping[int, Document]:
@@ -124,7 +136,8 @@ def summaries(ids: Iterable[int]) -> Mapping[int, Document]:
 def with_trash(ids: Iterable[int]) -> Mapping[int, Document]:
     """Like :func:`summaries`, with those in the trash, and who put them there: for
     pages that were open when that happened."""
-    documents = Document.objects.select_related("changed_by", "trashed_by").defer("text")
+    people = ("changed_by", "trashed_by", "heading__holder")
+    documents = Document.objects.select_related(*people).defer("text")
     return documents.in_bulk(list(ids))
 
 
@@ -152,6 +165,7 @@ def _holders(ids: Sequence[int]) -> dict[int, Person | None]:
         Document.objects.present()
         .filter(pk__in=ids)
         .annotate(is_held=Case(When(held, then=True), default=False))
+        .select_related(None)
         .select_related("holder")
         .order_by()
         .only("holder")
@@ -163,15 +177,18 @@ def _people_inside(ids: Sequence[int]) -> dict[int, list[Person]]:
     connections = (
         Connection.objects.live()
         .on(*(subject_of(pk) for pk in ids))
-        .select_related("user")
         .order_by("joined_at", "pk")
+        .values_list("subject", "user", *(f"user__{name}" for name in FACE))
     )
+    people: dict[int, Person] = {}
     inside: dict[int, dict[int, Person]] = defaultdict(dict)
-    for connection in connections:
-        pk = document_of(connection.subject)
+    for subject, person, *face in connections:
+        if person not in people:  # a model for each of a thousand rows would take longer
+            people[person] = Person.from_db(None, ["id", *FACE], [person, *face])
+        pk = document_of(subject)
         if pk is not None:
-            inside[pk].setdefault(connection.user_id, connection.user)
-    return {pk: list(people.values()) for pk, people in inside.items()}
+            inside[pk][person] = people[person]
+    return {pk: list(found.values()) for pk, found in inside.items()}
 
 
 def active_people(limit: int = FACES) -> tuple[int, list[Person]]:
@@ -190,14 +207,12 @@ def whereabouts() -> list[Whereabouts]:
         if (pk := document_of(subject)) is not None:
             reading[user_id].add(pk)
     editing: dict[int, list[Document]] = defaultdict(list)
-    for document in Document.objects.present().held().defer("text"):
+    # One rendering for all: what only some may know of is left out.
+    known = Document.objects.present().for_everybody().defer("text")
+    for document in known.held().order_by("heading__title"):
         if document.holder_id is not None:
             editing[document.holder_id].append(document)
-    documents = (
-        Document.objects.present()
-        .defer("text")
-        .in_bulk({pk for pks in reading.values() for pk in pks})
-    )
+    documents = known.in_bulk({pk for pks in reading.values() for pk in pks})
     return [
         Whereabouts(
             person,
@@ -216,18 +231,17 @@ def whereabouts() -> list[Whereabouts]:
 
 
 def _active_people() -> models.QuerySet[Any]:
-    here = Connection.objects.live().filter(user=OuterRef("pk"))
-    return Person.objects.filter(Exists(here)).order_by("display_name", "username")
+    # Not Exists: SQLite would ask it of every person there is.
+    here = Connection.objects.live().values("user")
+    people = Person.objects.filter(pk__in=here).order_by("display_name", "username")
+    return people.only(*FACE)
 
 
-def is_connected(person_id: int, document_id: int, claim: str) -> bool:
-    """Does a page of this person still hold this claim to the document?"""
-    return (
-        Connection.objects.live()
-        .on(subject_of(document_id))
-        .filter(user=person_id, claim=claim, left_at=None)
-        .exists()
-    )
+def claims(person_id: int, document_id: int) -> list[Claim]:
+    """What the pages of this person that are still here hold of the document."""
+    pages = Connection.objects.live().on(subject_of(document_id))
+    held = pages.filter(user=person_id, left_at=None).exclude(claim="")
+    return [Claim.of(claim) for claim in held.values_list("claim", flat=True)]
 
 
 def lease_ends(ids: Iterable[int]) -> Mapping[int, tuple[int, datetime]]:
@@ -315,6 +329,13 @@ def begun_from(document_id: int, person_id: int, fence: int, page: str, version:
     return found or version
 
 
+def is_rewritten(document_id: int, *, since: int) -> bool:
+    """Has the text changed since this version? Another title or cover is none."""
+    text = Document.objects.values_list("text", flat=True).get(pk=document_id)
+    base = revision(document_id, since)
+    return base is None or text_of(base) != text
+
+
 def revisions(document_id: int, *, named: bool = False) -> models.QuerySet[Revision]:
     """A document's versions, newest first, without their texts; perhaps only those
     with a name."""
@@ -383,3 +404,48 @@ def comparison(old: Revision | None, new: Revision) -> Comparison:
     """What changed from one version to another."""
     before, after = text_of(old) if old else "", text_of(new)
     return Comparison(old, new, after, *compared(before, after))
+
+
+def shares(document_id: int) -> models.QuerySet[Share]:
+    """With whom a document is shared by name, by name."""
+    named = Share.objects.filter(document=document_id).select_related("person")
+    return named.order_by("person__display_name", "person__username")
+
+
+def people_to_name(document: Document) -> models.QuerySet[Person]:
+    """Who could be named: everybody with an active account, but the author."""
+    others = Person.objects.filter(is_active=True).exclude(pk=document.author_id)
+    return others.order_by("display_name", "username")
+
+
+def links(document_id: int) -> models.QuerySet[Link]:
+    """The links by which a document can be read now, the first to end first."""
+    return Link.objects.valid().filter(document=document_id).select_related("made_by")
+
+
+def linked_document(token: str) -> Document | None:
+    """The document that this link opens, if it is good and the document there."""
+    links = Link.objects.valid().of(token).values("document")
+    documents = Document.objects.present().filter(pk__in=links)
+    found: Document | None = documents.select_related("changed_by").first()
+    return found
+
+
+def sign_ins(person_id: int) -> models.QuerySet[SignIn]:
+    """Where a person is signed in, the newest first."""
+    return SignIn.objects.filter(person=person_id, expire_date__gt=Now()).order_by("-at")
+
+
+def accounts() -> models.QuerySet[Person]:
+    """Everybody with an account, those that are on first, by name."""
+    return Person.objects.order_by("-is_active", "display_name", "username")
+
+
+def invitations() -> models.QuerySet[Invitation]:
+    """The invitations that somebody can use."""
+    return Invitation.objects.open().select_related("made_by")
+
+
+def invitation(token: str) -> Invitation | None:
+    """The invitation that this secret is of, if it can be used."""
+    return Invitation.objects.open().of(token).select_related("made_by").first()

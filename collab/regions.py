@@ -7,6 +7,8 @@
 | lock_badge | document | free, reading or editing, with names |
 | document_summary | document | title, excerpt and last change, in a list |
 | document_head | document | title, cover and last change, on its page; or its trash |
+| document_title | document | the title, and who is changing it, in the editor |
+| heading_lease | document_fence | whether this page may change title and cover |
 | document_text | document | the rendered text and the last save |
 | draft_text | document | what the holder of the pen is typing |
 | document_outline | document | the headings, as links |
@@ -22,7 +24,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -32,7 +34,15 @@ from . import queries, subjects
 from .live import presence
 from .live.regions import Context, Entry, Feed, region, register
 from .models import Activity, Document
-from .permissions import editor_keys, member_keys, readable_keys, staff_keys, version_keys
+from .permissions import (
+    audience,
+    editor_keys,
+    everybodys_keys,
+    member_keys,
+    readable_keys,
+    staff_keys,
+    version_keys,
+)
 from .subjects import ACTIVITY, DOCUMENTS, PEOPLE, content, subject_of
 from .text import rendered
 from .timings import (
@@ -66,6 +76,16 @@ def _at_the_pen(context: Context) -> Collection[int]:
 def _who_trashed(context: Context) -> Collection[int]:
     trashed_by = context["document"].trashed_by_id
     return [trashed_by] if trashed_by else []
+
+
+def _at_the_heading(context: Context) -> Collection[int]:
+    document = context["document"]
+    return [pk for pk in (document.heading.holder_id, document.trashed_by_id) if pk]
+
+
+def _heading(key: str) -> list[str]:
+    pk = int(key.partition("_")[0])
+    return [content(pk), subjects.heading(pk), PEOPLE]
 
 
 @region("partials/active_users.html", topics=[presence.EVERYBODY, PEOPLE], allow=member_keys)
@@ -113,14 +133,31 @@ def document_summary(keys: Sequence[str]) -> Mapping[str, Context]:
 
 @region(
     "partials/document_head.html",
-    topics=_content,
+    topics=_heading,
     allow=readable_keys,
-    you=_who_trashed,
+    you=_at_the_heading,
     many=True,
 )
 def document_head(keys: Sequence[str]) -> Mapping[str, Context]:
     found = queries.with_trash(int(key) for key in keys)
     return {str(pk): {"document": document} for pk, document in found.items()}
+
+
+@region(
+    "partials/document_title.html",
+    topics=_heading,
+    allow=readable_keys,
+    you=_at_the_heading,
+)
+def document_title(key: str) -> Context | None:
+    return _with_trash(int(key))
+
+
+@region("partials/heading_lease.html", topics=_heading, allow=editor_keys, you=_at_the_heading)
+def heading_lease(key: str) -> Context | None:
+    pk, _, fence = key.partition("_")
+    state = _with_trash(int(pk))
+    return {**state, "fence": int(fence)} if state else None
 
 
 @region("partials/document_text.html", topics=_content, allow=readable_keys)
@@ -175,7 +212,7 @@ def _editor_topics(key: str) -> list[str]:
 @region("partials/editor_pen.html", topics=_editor_topics, allow=editor_keys, you=_at_the_pen)
 def editor_pen(key: str) -> Context | None:
     pk, _, fence = key.partition("_")
-    state = _pen(int(pk)) or _trashed(int(pk))
+    state = _pen(int(pk)) or _with_trash(int(pk))
     if state is None:
         return None
     return {
@@ -186,7 +223,7 @@ def editor_pen(key: str) -> Context | None:
     }
 
 
-def _trashed(pk: int) -> dict[str, Any] | None:
+def _with_trash(pk: int) -> dict[str, Any] | None:
     document = queries.with_trash([pk]).get(pk)
     return {"document": document} if document else None
 
@@ -220,7 +257,8 @@ def renewal(keys: Sequence[str]) -> Mapping[str, Context]:
 
 @region("partials/new_documents.html", topics=[DOCUMENTS], allow=member_keys)
 def new_documents(key: str) -> Context:
-    return {"count": queries.newer_documents(Document.objects.present(), int(key))}
+    known = Document.objects.present().for_everybody()
+    return {"count": queries.newer_documents(known, int(key))}
 
 
 @region(
@@ -244,10 +282,10 @@ def _version_topics(key: str) -> list[str]:
 @region("partials/new_versions.html", topics=_version_topics, allow=version_keys, you=_who_trashed)
 def new_versions(key: str) -> Context | None:
     pk, _, version = key.partition("_")
-    document = queries.with_trash([int(pk)]).get(int(pk))
-    if document is None:
+    state = _with_trash(int(pk))
+    if state is None:
         return None
-    return {"document": document, "count": max(0, document.version - int(version))}
+    return {**state, "count": max(0, state["document"].version - int(version))}
 
 
 class Toasts(Feed):
@@ -260,7 +298,7 @@ class Toasts(Feed):
     topics = (ACTIVITY,)
 
     def allow(self, user: AbstractBaseUser, keys: Sequence[str]) -> Collection[str]:
-        return member_keys(user, keys)
+        return everybodys_keys(user, keys)
 
     def head(self) -> int:
         return Activity.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
@@ -268,19 +306,20 @@ class Toasts(Feed):
     def entries(self, after: int, limit: int) -> Sequence[Entry]:
         newest = (
             Activity.objects.filter(pk__gt=after)
-            .select_related("actor", "document__author")
+            .select_related("actor", "document__author", "document__heading")
             .defer("document__text")
             .order_by("-pk")[:limit]
         )
-        return [self._entry(activity) for activity in reversed(newest)]
+        may = audience(activity.document_id for activity in newest)
+        return [self._entry(activity, may) for activity in reversed(newest)]
 
-    def _entry(self, activity: Activity) -> Entry:
-        actor = activity.actor_id
+    def _entry(self, activity: Activity, may: Callable[[int, int], bool]) -> Entry:
+        actor, document = activity.actor_id, activity.document_id
         return Entry(
             id=activity.pk,
             slot=f"{activity.document_id}-{actor}",
             context={"activity": activity},
-            seen_by=lambda user_id: user_id != actor,
+            seen_by=lambda user_id: user_id != actor and may(user_id, document),
             you=frozenset({activity.document.author_id}),
         )
 

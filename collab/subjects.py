@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 #: Modes of a page, as presence records them.
 READING = "reading"
 EDITING = "editing"
 WATCHING = "watching"
+RENAMING = "renaming"
 
 #: Something happened that people may want to hear of.
 ACTIVITY = "activity"
@@ -27,7 +30,7 @@ def document_of(subject: str) -> int | None:
 
 
 def content(document_id: int) -> str:
-    """The topic of a document's title, text and cover."""
+    """The topic of a document's text, title and cover."""
     return f"document:{document_id}"
 
 
@@ -44,3 +47,24 @@ def pen(document_id: int) -> str:
 def renewal(document_id: int) -> str:
     """The topic of that lease's renewals, which matter to its holder alone."""
     return f"renewal:{document_id}"
+
+
+def heading(document_id: int) -> str:
+    """The topic of the lease of a document's title and cover."""
+    return f"heading:{document_id}"
+
+
+class Claim(NamedTuple):
+    """What a page holds of its document: the fences of its leases, 0 for none."""
+
+    pen: int = 0
+    heading: int = 0
+
+    @classmethod
+    def of(cls, text: str) -> Claim:
+        """From what presence keeps of it: "5", "5-3", "0-3" or ""."""
+        pen, _, heading = text.partition("-")
+        return cls(int(pen or 0), int(heading or 0))
+
+    def __str__(self) -> str:
+        return f"{self.pen}-{self.heading}" if self.heading else str(self.pen or "")

@@ -22,6 +22,7 @@ from django.utils.text import slugify
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from .elsewhere import elsewhere
 from .errors import TooLong
 from .timings import TEXT_BYTES
 
@@ -108,6 +109,7 @@ def rendered(text: str, *, is_passing: bool = False) -> Rendered:
     return found
 
 
+@elsewhere
 def _render(text: str) -> Rendered:
     return _with_anchors(_cleaner.clean(html) for html in _blocks(text))
 

@@ -25,6 +25,9 @@ REOPEN_SECONDS: float = getattr(settings, "REOPEN_SECONDS", 300.0)
 #: The trash keeps a document for this many days.
 TRASH_DAYS: int = getattr(settings, "TRASH_DAYS", 30)
 
+#: An invitation can be used for this many days.
+INVITATION_DAYS: int = getattr(settings, "INVITATION_DAYS", 7)
+
 #: Longest title, in characters.
 TITLE_CHARACTERS = 200
 #: Longest text, in bytes of UTF-8 (200 KB render in 0.4 s).

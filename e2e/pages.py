@@ -53,6 +53,8 @@ def paths(document: int) -> list[str]:
         f"/documents/{document}/history/",
         f"/documents/{document}/history/1/",
         f"/documents/{document}/edit/",
+        f"/documents/{document}/rename/",
+        f"/documents/{document}/share/",
         "/profile/",
         "/password/",
         "/password/done/",
@@ -95,6 +97,7 @@ def visited(leela: Person, fry: Person, written: Written) -> Iterator[str]:
     leela.edits(both)
     leela.types("one\n\n2")
     leela.saves()
+    leela.reloads()  # the page that saved knows its own save, whatever it says
     leela.page.locator("#save-state input[name=version]").evaluate("field => { field.value = 1 }")
     leela.types("one\n\nII")
     leela.button("Save").click()

@@ -88,6 +88,11 @@ class Person:
         expect(self.save_state).to_have_attribute("data-state", "saved")
         expect(self.save_state).to_contain_text(text)
 
+    def renames(self, title: str) -> None:
+        """Give the document another title, in the editor; it is saved by itself."""
+        self.title_field.fill(title)
+        self.text_field.focus()
+
     def finishes(self) -> None:
         """Done: save what is unsaved, give the pen back, read on."""
         self.button("Done").click()
@@ -162,6 +167,12 @@ class Person:
         """What a page that watches somebody write says of the text it shows."""
         expect(self.test_id("watch-state")).to_have_attribute("data-state", state, timeout=within)
         expect(self.test_id("watch-state")).to_contain_text(text)
+
+    def sees_heading(self, state: str, text: str = "", within: float = PROMPT) -> None:
+        """Who may change title and cover, as their page shows it."""
+        lease = self.test_id("heading-lease")
+        expect(lease).to_have_attribute("data-state", state, timeout=within)
+        expect(lease).to_contain_text(text)
 
     # Where things are.
 

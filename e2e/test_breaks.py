@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 
 import pytest
@@ -164,6 +166,20 @@ def test_a_restart_of_the_server_is_a_short_cut(stack: Stack, leela: Person, fry
     leela.is_connected("live", within=BACK)
     fry.is_connected("live", within=BACK)
     leela.sees_active(2)
+
+
+def test_the_event_loop_reads_no_forms(stack: Stack) -> None:
+    """A form that nobody can read is refused by the product, and politely; Daphne
+    would read forms, too, while everybody else waits, and hang up on this one."""
+    broken = urllib.request.Request(
+        f"{stack.urls[0]}/login/",
+        data=b"--x\r\nthis is no part of a form\r\n--x--\r\n",
+        headers={"Content-Type": "multipart/form-data"},
+    )
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(broken)
+    with refused.value as answer:
+        assert "Content-Security-Policy" in answer.headers
 
 
 def test_a_restart_takes_no_pen_and_tells_nobody(

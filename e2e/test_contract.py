@@ -26,7 +26,9 @@ SELECTORS = {
         "[data-testid=lock-badge][data-document='{}'][data-state=editing]",
         "[data-testid=pen][data-state=mine]",
         "[data-testid=save-state][data-state=saved]",
+        "[data-testid=document-title]",
     ),
+    "/documents/{}/rename/": ("[data-testid=heading-lease][data-state=mine]",),
 }
 Role = Literal["button", "link", "textbox"]
 #: By page: roles and accessible names.
@@ -37,8 +39,10 @@ NAMES: dict[str, tuple[tuple[Role, str], ...]] = {
         ("button", "Save"),
         ("button", "Done"),
         ("textbox", "Title"),
+        ("button", "Cover image"),
         ("textbox", "Text"),
     ),
+    "/documents/{}/rename/": (("textbox", "Title"), ("button", "Save"), ("button", "Cancel")),
 }
 
 

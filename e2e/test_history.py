@@ -20,7 +20,6 @@ def delivery(fry: Person, written: Callable[..., int]) -> int:
     fry.edits(document)
     fry.types(TEXT.replace("Good", "Bad"))
     fry.saves()
-    fry.title_field.fill("Second delivery")
     fry.types(TEXT.replace("Good", "Bad").replace("last", "very last"))
     fry.saves()
     fry.finishes()
@@ -63,13 +62,23 @@ def test_each_save_is_one_version(leela: Person, fry: Person, delivery: int) -> 
         expect(one.get_by_role("time")).to_be_visible()
 
 
+def test_another_title_is_a_version(leela: Person, fry: Person, delivery: int) -> None:
+    """With the same text, and both titles in what differs."""
+    leela.opens_dashboard()
+    fry.edits(delivery)
+    fry.renames("Second delivery")
+    leela.sees_toast(delivery, "renamed", "Fry changed the title to Second delivery")
+    leela.goes_to(f"/documents/{delivery}/history/3/4/")
+    expect(leela.page.get_by_text("Title Delivery Second delivery")).to_be_visible()
+    expect(leela.page.get_by_text("The text is the same.")).to_be_visible()
+
+
 def test_any_two_versions_are_compared(leela: Person, delivery: int) -> None:
     """Inline, and side by side with what did not change folded away."""
     leela.goes_to(f"/documents/{delivery}/history/")
     chooses(leela, 1, 3)
     expect(leela.page).to_have_url(re.compile(rf"/documents/{delivery}/history/1/3/$"))
     sees_view(leela, "Inline")
-    expect(leela.page.get_by_text("Title Delivery Second delivery")).to_be_visible()
     expect(leela.test_id("words")).to_have_text("+2 −1 words")
     diff = leela.test_id("diff")
     expect(diff.locator("del")).to_have_text(["Good"])

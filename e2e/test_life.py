@@ -159,16 +159,20 @@ def test_the_archive_comes_from_the_server_in_parts(leela: Person) -> None:
 
 #: Documents of 50 KB each, together more than all buffers between two processes hold.
 MANY = """WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 800)
-    INSERT INTO collab_document (title, text, excerpt, cover, version, author_id, changed_by_id,
-        fence, created_at, changed_at, is_template, seized_for)
-    SELECT 'Many ' || i, %s, '', '', 1, p.id, p.id, 0, '2020-01-01', '2020-01-01', false, ''
+    INSERT INTO collab_document (text, excerpt, version, author_id, changed_by_id, fence,
+        created_at, changed_at, is_template, seized_for)
+    SELECT %s, 'many', 1, p.id, p.id, 0, '2020-01-01', '2020-01-01', false, ''
     FROM n, collab_person p WHERE p.username = 'bender'"""
+NUMBERED = """INSERT INTO collab_heading (document_id, title, cover, version, fence, seized_for)
+    SELECT id, 'Many ' || row_number() OVER (ORDER BY id), '', 1, 0, ''
+    FROM collab_document WHERE excerpt = 'many'"""
 
 
 def test_the_archive_is_made_as_it_is_read(stack: Stack, leela: Person) -> None:
     """The server waits for a client that has stopped reading: long enough later (others
     have got all of it meanwhile) a change is still in it. And all that was promised comes."""
     stack.sql(MANY, "x" * 50_000)
+    stack.sql(NUMBERED)
     cookies = "; ".join(f"{one['name']}={one['value']}" for one in leela.context.cookies())
     try:
         with closing(HTTPConnection(urlsplit(leela.url).netloc, timeout=60)) as reader:
@@ -176,7 +180,8 @@ def test_the_archive_is_made_as_it_is_read(stack: Stack, leela: Person) -> None:
             response = reader.getresponse()
             start = response.read(1000)
             leela.context.request.get(f"{leela.url}/documents/export.zip").dispose()
-            stack.sql("UPDATE collab_document SET text=%s WHERE title='Many 99'", "y" * 50_000)
+            late = "SELECT document_id FROM collab_heading WHERE title = 'Many 99'"
+            stack.sql(f"UPDATE collab_document SET text=%s WHERE id IN ({late})", "y" * 50_000)
             archive = start + response.read()
             assert len(archive) == int(response.headers["Content-Length"]) > 40_000_000
         with ZipFile(BytesIO(archive)) as opened:
@@ -184,7 +189,8 @@ def test_the_archive_is_made_as_it_is_read(stack: Stack, leela: Person) -> None:
             assert opened.read("many-99.md").endswith(b"y" * 50_000)
             assert opened.read("many-1.md").endswith(b"x" * 50_000)
     finally:
-        stack.sql("DELETE FROM collab_document WHERE title LIKE 'Many _%'")
+        stack.sql("DELETE FROM collab_heading WHERE title LIKE 'Many _%'")
+        stack.sql("DELETE FROM collab_document WHERE excerpt = 'many'")
 
 
 def test_a_copy_of_somebodys_document(leela: Person, document: int) -> None:

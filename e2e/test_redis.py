@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 
 import pytest
 from playwright.sync_api import expect
 
 from e2e.people import PersonMaker
-from e2e.services import Postgres, free_ports, redis_server
+from e2e.services import Postgres, RedisSwitch
 from e2e.stack import Stack, cluster_stack
 
 pytestmark = pytest.mark.complaints
@@ -17,36 +16,22 @@ pytestmark = pytest.mark.complaints
 RETURN = 15_000
 
 
-class Redis:
-    """A Redis that can be switched off and on."""
-
-    def __init__(self) -> None:
-        (self.port,) = free_ports(1)
-        self._running = ExitStack()
-
-    def on(self) -> str:
-        return self._running.enter_context(redis_server(self.port))
-
-    def off(self) -> None:
-        self._running.close()
-
-
 @pytest.fixture
-def redis() -> Iterator[Redis]:
-    switch = Redis()
+def redis() -> Iterator[RedisSwitch]:
+    switch = RedisSwitch()
     yield switch
     switch.off()
 
 
 @pytest.fixture
-def stack(postgres: Postgres, redis: Redis) -> Iterator[Stack]:
+def stack(postgres: Postgres, redis: RedisSwitch) -> Iterator[Stack]:
     """A cluster of its own, whose Redis may go away."""
     with cluster_stack(postgres, redis.on()) as own:
         yield own
 
 
 def test_redis_gone_and_back(
-    redis: Redis, person: PersonMaker, written: Callable[..., int]
+    redis: RedisSwitch, person: PersonMaker, written: Callable[..., int]
 ) -> None:
     """No failed save and no closed socket; what was missed is shown after its return."""
     leela, fry = person("leela"), person("fry")  # on two processes

@@ -111,9 +111,9 @@ def test_the_list_follows_a_save(leela: Person, fry: Person, document: int) -> N
     """Title, excerpt and last change in the dashboard's row are Fry's at once."""
     leela.opens_dashboard()
     fry.edits(document)
-    fry.title_field.fill("Delivery to the moon")
     fry.types("We deliver **bread**.")
     fry.saves()
+    fry.renames("Delivery to the moon")
     row = leela.row(document)
     expect(row).to_contain_text("Delivery to the moon")
     expect(row).to_contain_text("We deliver bread.")

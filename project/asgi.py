@@ -1,14 +1,24 @@
 """The ASGI application: pages over HTTP, fragments over the socket."""
 
+import gc
 import os
 
-from django.core.asgi import get_asgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
-_http = get_asgi_application()  # loads the apps, so it comes before what uses them
+django.setup(set_prefix=False)  # loads the apps, so it comes before what uses them
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 
+from collab import elsewhere  # noqa: E402
 from collab.live.routing import websocket_application  # noqa: E402
 
-application = ProtocolTypeRouter({"http": _http, "websocket": websocket_application()})
+from .requests import PageHandler  # noqa: E402
+
+elsewhere.allow()
+application = ProtocolTypeRouter({"http": PageHandler(), "websocket": websocket_application()})
+
+# What has been loaded stays. A collection that looked through it would stop every
+# thread for some 50 ms, again and again.
+gc.collect()
+gc.freeze()

@@ -134,15 +134,25 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
         **_database.get("OPTIONS", {}),
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        "init_command": (
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;"
+            "PRAGMA mmap_size=134217728; PRAGMA journal_size_limit=67108864;"
+        ),
     }
+    # Each thread keeps its connection, with what SQLite has read and prepared.
+    _database["CONN_MAX_AGE"] = None
     _database["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
 else:
+    # Asked before each request whether it still lives: PostgreSQL may have been restarted.
+    _database["CONN_HEALTH_CHECKS"] = True
     _database["OPTIONS"] = {
         **_database.get("OPTIONS", {}),  # such as sslmode, from the URL
         "pool": {"min_size": 2, "max_size": env.int("DATABASE_POOL", default=16), "timeout": 10},
-        # Nothing here needs long; a stuck query must not hold a thread.
+        # Nothing here needs long; a stuck query must not hold a thread, and neither
+        # must a host that does not answer any more (seconds and milliseconds).
         "options": "-c statement_timeout=15000",
+        "connect_timeout": 5,
+        "tcp_user_timeout": 10_000,
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -194,6 +204,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 # -- People --------------------------------------------------------------------
 
 AUTH_USER_MODEL = "collab.Person"
+SESSION_ENGINE = "collab.sessions"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -242,7 +253,7 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 #: Overrides of collab.live.conf, for tests and unusual networks.
 LIVE: dict[str, Any] = {"processes": env.int("PROCESSES", default=1)}
-for _name in ("leave_grace_seconds", "node_timeout_seconds", "heartbeat_seconds"):
+for _name in ("leave_grace_seconds", "node_timeout_seconds", "heartbeat_seconds", "tick_seconds"):
     if _value := env.float(f"LIVE_{_name.upper()}", default=0.0):
         LIVE[_name] = _value
 

@@ -1,5 +1,6 @@
 """The WSGI application: pages only, beside a socket server that has the rest."""
 
+import gc
 import os
 
 from django.core.exceptions import ImproperlyConfigured
@@ -8,6 +9,7 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 application = get_wsgi_application()
 
+from collab import elsewhere  # noqa: E402
 from collab.live.bus import is_in_memory  # noqa: E402
 
 if is_in_memory():
@@ -15,3 +17,8 @@ if is_in_memory():
         "A WSGI server is a second process beside the socket server, and the in-memory channel "
         "layer cannot reach across: pages would miss updates. Set REDIS_URL."
     )
+
+elsewhere.allow()
+
+gc.collect()
+gc.freeze()  # as in asgi.py

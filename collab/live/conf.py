@@ -21,7 +21,7 @@ class LiveConf:
     #: Least time between two flushes. An isolated event leaves at once.
     tick_seconds: float = 0.02
     #: How long a flush waits for a slow region before it sends the others.
-    region_wait_seconds: float = 0.1
+    region_wait_seconds: float = 0.05
     #: Joins and leaves are written together, at most this long after the first.
     presence_batch_seconds: float = 0.02
     #: How often a process proves that it lives.
@@ -44,12 +44,17 @@ class LiveConf:
     feed_replay: int = 20
     #: Threads for the engine's database work and rendering, per process.
     threads: int = 4
+    #: How long a statement of these threads may take (PostgreSQL). All of them may
+    #: wait that long, and the heartbeat after them, before a process is taken for dead.
+    statement_seconds: float = 2.0
     #: A socket with more unsent bytes than this is cut: it is not reading.
     socket_buffer_bytes: int = 2 * 1024 * 1024
     #: Frames waiting for one socket on servers without a fast path.
     socket_queue_frames: int = 256
     #: Longest accepted inbound frame (the resume message).
     inbound_bytes: int = 64 * 1024
+    #: Inbound frames waiting to be read; a socket that sends more is cut.
+    inbound_frames: int = 16
     #: Server processes that share the database; the in-memory layer serves one.
     processes: int = 1
 

@@ -2,7 +2,9 @@
 
 ``channels.db.database_sync_to_async`` runs everything of a process in a single
 thread, so one slow query freezes every socket (django/channels#2132). Here a
-small pool of threads serves the engine, and nothing else waits for it.
+small pool of threads serves the engine, and nothing else waits for it. Their
+statements have less time than those of requests: a thread that waits is missing to
+all pages, and the heartbeat needs one in time.
 """
 
 from __future__ import annotations
@@ -13,10 +15,13 @@ import itertools
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from django.db import Error as DatabaseError
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+from django.dispatch import receiver
 
 from .conf import conf
 
@@ -27,14 +32,25 @@ T = TypeVar("T")
 CLOSING_SECONDS = 5.0
 
 
+class _Thread(threading.local):
+    """Is this one of the engine's threads?"""
+
+    is_ours = False
+
+
+_thread = _Thread()
+
+
 class _Pool(ThreadPoolExecutor):
     """A thread pool that can close what each of its threads has opened."""
 
     def __init__(self) -> None:
         self._started = itertools.count()
-        super().__init__(
-            conf().threads, thread_name_prefix="live", initializer=lambda: next(self._started)
-        )
+        super().__init__(conf().threads, thread_name_prefix="live", initializer=self._begin)
+
+    def _begin(self) -> None:
+        next(self._started)
+        _thread.is_ours = True
 
     def close_connections(self) -> None:
         """Close the database connections of every thread."""
@@ -47,7 +63,7 @@ class _Pool(ThreadPoolExecutor):
             assert barrier is not None
             with contextlib.suppress(threading.BrokenBarrierError):
                 barrier.wait(CLOSING_SECONDS)
-            connections.close_all()
+            _close()
 
         for job in [self.submit(close) for _ in range(threads)]:
             job.result()
@@ -73,9 +89,26 @@ def _call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     try:
         return function(*args, **kwargs)
     except DatabaseError:
-        for connection in connections.all(initialized_only=True):
-            connection.close()
+        _close()
         raise
+
+
+def _close() -> None:
+    """Close this thread's connections, for good: from a pool, the next to get them
+    would be a request, with too little time."""
+    for connection in connections.all(initialized_only=True):
+        if connection.connection is not None:
+            connection.connection.close()
+        connection.close()
+
+
+@receiver(connection_created)
+def _hurry(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
+    """A connection of the engine's threads gives up statements that take too long.
+    (SQLite cannot, but has no other host to wait for.)"""
+    if _thread.is_ours and connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET statement_timeout = {conf().statement_seconds * 1000:.0f}")
 
 
 def shutdown() -> None:

@@ -274,9 +274,12 @@ class Hub:
         sent without it, and it follows when it is done.
         """
         if started := self._start_jobs():
-            _, slow = await asyncio.wait(started, timeout=conf().region_wait_seconds)
-            for job in slow:
-                job.add_done_callback(lambda _: self._wake.set())
+            try:
+                await asyncio.wait(started, timeout=conf().region_wait_seconds)
+            finally:  # even if this task is ended here
+                for job in started:
+                    if not job.done():
+                        job.add_done_callback(lambda _: self._wake.set())
         since, self._since = self._since, None
         outbox = Outbox()
         done = [job for job in self._jobs if job.done()]
@@ -419,23 +422,37 @@ class Hub:
         return ()
 
     async def _deliver(self, outbox: Outbox) -> None:
+        waiting = iter(outbox.batches.items())
+        try:
+            await self._write(waiting)
+        except BaseException:
+            # The hub takes them for up to date, and they are not: they resume.
+            for socket, _ in waiting:
+                self._give_up(socket)
+            raise
+        meter.count("deliveries", len(outbox.batches))
+
+    async def _write(self, waiting: Iterator[tuple[Socket, Batch]]) -> None:
         sent = 0
-        for number, (socket, batch) in enumerate(outbox.batches.items(), 1):
-            if not batch.frames:
-                batch.frames = joined(batch.fragments)
-                batch.size = sum(len(frame.wire) for frame in batch.frames)
-            sent += batch.size
+        for number, (socket, batch) in enumerate(waiting, 1):
             try:
+                if not batch.frames:
+                    batch.frames = joined(batch.fragments)
+                    batch.size = sum(frame.size for frame in batch.frames)
                 for frame in batch.frames:
                     socket.wire.write(frame)
             except Exception:  # one broken socket must not cost the others their frame
                 logger.exception("live: could not write to a socket")
-                self.leave(socket)
-                socket.wire.abort()
+                self._give_up(socket)
+            sent += batch.size
             if number % CHUNK == 0:
                 await asyncio.sleep(0)
-        meter.count("deliveries", len(outbox.batches))
         meter.count("bytes", sent)
+
+    def _give_up(self, socket: Socket) -> None:
+        """End a page's socket: it comes back, and says what it has."""
+        self.leave(socket)
+        socket.wire.abort()
 
     def _watch(self, identifier: str) -> AnyWatch:
         name, key = regions.parse_id(identifier)

@@ -44,6 +44,7 @@ class Process:
         self.presence = Presence(self._numbers)
         self.bus = bus.Bus(self._changed, self.hub.everything_changed)
         self._tasks: list[asyncio.Task[None]] = []
+        self._is_stopping = False
         self._rights: Counter[int] = Counter()
 
     def _numbers(self) -> metrics.Snapshot:
@@ -79,15 +80,15 @@ class Process:
         db.shutdown()
 
     async def _end_tasks(self) -> None:
+        self._is_stopping = True
         for _ in range(STOP_TRIES):
             for task in self._tasks:
                 task.cancel()
             if not self._tasks:
                 return
-            _, running = await asyncio.wait(self._tasks, timeout=STOP_SECONDS / STOP_TRIES)
-            if not running:
-                return
-        logger.error("live: still running at the stop: %s", [task.get_name() for task in running])
+            await asyncio.wait(self._tasks, timeout=STOP_SECONDS / STOP_TRIES)
+        if names := [task.get_name() for task in self._tasks if not task.done()]:
+            logger.error("live: still running at the stop: %s", names)
 
     def _changed(self, topics: Iterable[str]) -> None:
         self.hub.changed(topics)
@@ -166,9 +167,17 @@ class Process:
                     await asyncio.sleep(RESTART_SECONDS)
                     self.hub.everything_changed()
 
-        self._tasks.append(
-            asyncio.create_task(forever(), name=f"live-{getattr(job, '__qualname__', job)}")
-        )
+        task = asyncio.create_task(forever(), name=f"live-{getattr(job, '__qualname__', job)}")
+        self._tasks.append(task)
+        task.add_done_callback(lambda task: self._ended(task, job))
+
+    def _ended(self, task: asyncio.Task[None], job: Callable[[], Awaitable[None]]) -> None:
+        """A task has been cancelled: by ``stop``, or by some library's mistake."""
+        self._tasks.remove(task)
+        if not self._is_stopping:
+            logger.error("live: %s was cancelled, starting it again", job)
+            self.loop.call_later(RESTART_SECONDS, self._supervise, job)
+            self.hub.everything_changed()
 
 
 def every(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY, get_user, get_user_model
-from django.contrib.sessions.models import Session
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db.models.signals import post_delete, post_save
 from django.http import HttpRequest
 
@@ -28,7 +28,7 @@ PERSON = "live.person:"
 def person_of(session_key: str) -> AbstractBaseUser | None:
     """The active person a session belongs to, or None. Reads the database."""
     request = HttpRequest()
-    request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    request.session = _store()(session_key)
     user = get_user(request)
     return user if user.is_authenticated and user.is_active else None
 
@@ -44,13 +44,18 @@ def rights_changed(*user_ids: int) -> None:
 
 def watch_sessions() -> None:
     """Notice ended sessions and changed accounts (called once, at start)."""
-    post_delete.connect(_session_ended, sender=Session, dispatch_uid="live.session")
+    if model := getattr(_store(), "get_model_class", None):  # sessions in the database
+        post_delete.connect(_session_ended, sender=model(), dispatch_uid="live.session")
     person = get_user_model()
     post_save.connect(_person_saved, sender=person, dispatch_uid="live.person")
     post_delete.connect(_person_saved, sender=person, dispatch_uid="live.person.gone")
 
 
-def _session_ended(instance: Session, **kwargs: Any) -> None:
+def _store() -> Any:
+    return import_module(settings.SESSION_ENGINE).SessionStore
+
+
+def _session_ended(instance: AbstractBaseSession, **kwargs: Any) -> None:
     user_id = instance.get_decoded().get(SESSION_KEY)
     if user_id is not None:
         rights_changed(int(user_id))

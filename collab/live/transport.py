@@ -26,24 +26,26 @@ logger = logging.getLogger(__name__)
 #: Where a server that can write frames itself leaves a factory of wires.
 EXTENSION = "live.wire"
 
+#: Of autobahn's protocol (``WebSocketProtocol.STATE_OPEN``; the server checks it).
+STATE_OPEN = 3
 TEXT_FRAME = 0x81  # FIN and opcode 1, RFC 6455 section 5.2
 
 
 class Frame:
-    """One WebSocket text message, encoded and framed once for all receivers."""
+    """One WebSocket text message, encoded and framed once for all receivers.
 
-    __slots__ = ("_wire", "text")
+    Attributes:
+        text: the message.
+        wire: the bytes on the wire, an unmasked, final text frame (RFC 6455, 5.2).
+        size: how many they are.
+    """
+
+    __slots__ = ("size", "text", "wire")
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._wire: bytes | None = None
-
-    @property
-    def wire(self) -> bytes:
-        """The bytes on the wire: an unmasked, final text frame (RFC 6455, 5.2)."""
-        if self._wire is None:
-            self._wire = framed(self.text.encode())
-        return self._wire
+        self.wire = framed(text.encode())
+        self.size = len(self.wire)
 
 
 def framed(payload: bytes) -> bytes:
@@ -81,46 +83,68 @@ class DaphneWire:
         protocol: Daphne's ``WebSocketProtocol``, open.
     """
 
-    __slots__ = ("_limit", "_open", "_protocol", "_send")
+    __slots__ = ("_held", "_open", "_protocol", "_send", "_transport", "_writers")
 
     def __init__(self, protocol: Any) -> None:
         self._protocol = protocol
-        self._limit = conf().socket_buffer_bytes
+        self._transport = protocol.transport
+        #: What autobahn holds back, and who waits to write: both are one object for
+        #: the protocol's and the reactor's whole life.
+        self._held = protocol.send_queue
+        self._writers = protocol.transport.reactor._writers
         self._send = direct_send(protocol.transport)
         self._open = True
 
     def write(self, frame: Frame) -> None:
-        protocol = self._protocol
-        if not self._open or protocol.state != protocol.STATE_OPEN:
+        # This is done for every socket and event. Most of its time goes into reading
+        # memory that no cache has, so it looks at as few objects as it can: whoever
+        # has bytes to send, or is ending after them, is among the writers; whoever
+        # ends without them is not open any more.
+        if (
+            self._send is not None
+            and self._transport not in self._writers
+            and not self._held
+            and self._protocol.state == STATE_OPEN
+        ):
+            try:
+                sent = self._send(frame.wire)
+            except OSError:  # full, or gone: the transport will find out which
+                sent = 0
+            if sent != frame.size:
+                self._transport.write(frame.wire[sent:])
+        else:
+            self._write_behind(frame)
+
+    def _write_behind(self, frame: Frame) -> None:
+        """Write behind what waits already, unless that is too much."""
+        protocol, transport = self._protocol, self._transport
+        if not self._open or protocol.state != STATE_OPEN:
             return
-        transport = protocol.transport
         waiting = len(transport.dataBuffer) - transport.offset + transport._tempDataLen
-        if waiting > self._limit:
+        if waiting > conf().socket_buffer_bytes:
             logger.warning("live: cut a client with %d unread bytes", waiting)
             meter.count("cut_slow")
             self.abort()
-        elif protocol.send_queue:
+        elif self._held:
             protocol.sendData(frame.wire)  # behind what autobahn still holds
-        elif waiting or not self._send or transport.disconnecting or not transport.connected:
-            transport.write(frame.wire)
         else:
-            data = frame.wire
-            try:
-                sent = self._send(data)
-            except OSError:  # full, or gone: the transport will find out which
-                sent = 0
-            if sent < len(data):
-                transport.write(data[sent:])
+            transport.write(frame.wire)
 
     def close(self, code: int) -> None:
         if self._open:
-            self._open = False
+            self._end()
             self._protocol.sendClose(code=code)
 
     def abort(self) -> None:
         # Autobahn stays "open" for one more turn of the loop after this.
-        self._open = False
-        self._protocol.transport.abortConnection()
+        self._end()
+        transport = self._transport
+        transport.abortConnection()
+        # The connection is remembered for a while; what was meant for it need not be.
+        transport.dataBuffer, transport._tempDataBuffer, transport._tempDataLen = b"", [], 0
+
+    def _end(self) -> None:
+        self._open, self._send = False, None
 
 
 def direct_send(transport: Any) -> Callable[[bytes], int] | None:

@@ -19,6 +19,8 @@ class Activity(models.Model):
         OPENED = "opened", pgettext_lazy("activity", "opened")
         EDITING = "editing", pgettext_lazy("activity", "is editing")
         SAVED = "saved", pgettext_lazy("activity", "saved")
+        RENAMED = "renamed", pgettext_lazy("activity", "changed the title")
+        COVERED = "covered", pgettext_lazy("activity", "changed the cover")
         TRASHED = "trashed", pgettext_lazy("activity", "moved to the trash")
         RESTORED = "restored", pgettext_lazy("activity", "restored")
 
@@ -35,6 +37,8 @@ class Activity(models.Model):
         verbose_name=_("actor"),
     )
     verb = models.CharField(_("verb"), max_length=10, choices=Verb)
+    #: The version that came of it, where one did.
+    version = models.PositiveIntegerField(_("version"), null=True, blank=True)
     words_added = models.PositiveIntegerField(_("words added"), default=0)
     words_removed = models.PositiveIntegerField(_("words removed"), default=0)
     at = models.DateTimeField(_("at"), db_default=Now(), db_index=True)

@@ -1,4 +1,6 @@
-"""Documents: a title, a text in Markdown, perhaps a cover; and the pen."""
+"""Documents: a text in Markdown under the pen, and a heading (title, perhaps a
+cover) under a lease of its own, so that one person renames while another writes.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +19,8 @@ from ..timings import TITLE_CHARACTERS, TRASH_DAYS
 from .lease import Lease, LeaseQuerySet
 
 EXCERPT_CHARACTERS = 160
+_PRESENT = models.Q(trashed_at__isnull=True)
+_TRASHED = models.Q(trashed_at__isnull=False)
 
 
 class DocumentQuerySet(LeaseQuerySet):
@@ -24,33 +28,53 @@ class DocumentQuerySet(LeaseQuerySet):
 
     def present(self) -> Self:
         """Those that are not in the trash."""
-        return self.filter(trashed_at__isnull=True)
+        return self.filter(_PRESENT)
+
+    def for_everybody(self) -> Self:
+        """Those that the whole workspace may know of."""
+        return self.filter(access=Document.Access.WORKSPACE)
 
     def trashed(self) -> Self:
         """Those that are, and can be brought back."""
-        return self.filter(trashed_at__isnull=False)
+        return self.filter(_TRASHED)
 
     def overdue(self) -> Self:
         """Those that the trash has kept for its whole time."""
         return self.filter(trashed_at__lt=Now() - timedelta(days=TRASH_DAYS))
 
 
-class Document(Lease):
-    """One document. ``version`` counts its saves; a save names the one it saw."""
+_Manager = models.Manager.from_queryset(DocumentQuerySet)
 
-    title = models.CharField(_("title"), max_length=TITLE_CHARACTERS)
+
+class DocumentManager(_Manager["Document"]):
+    """A document is hardly ever wanted without its title."""
+
+    def get_queryset(self) -> DocumentQuerySet:
+        found: DocumentQuerySet = super().get_queryset().select_related("heading")  # type: ignore[assignment]
+        return found
+
+
+class Document(Lease):
+    """One document. ``version`` counts everything that changes its content: saves, and
+    changes of its heading. Each of them is a revision."""
+
+    class Access(models.TextChoices):
+        """Who may read it, besides its author and the workspace's owners."""
+
+        WORKSPACE = "workspace", _("Everybody in the workspace")
+        NAMED = "named", _("Only named people")
+
+    access = models.CharField(_("access"), max_length=10, choices=Access, default=Access.WORKSPACE)
     text = models.TextField(_("text"), blank=True)
     excerpt = models.CharField(max_length=EXCERPT_CHARACTERS, blank=True, editable=False)
-    cover = models.CharField(_("cover"), max_length=60, blank=True)
-    version = models.PositiveIntegerField(_("version"), default=1, editable=False)
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,
         related_name="documents",
         verbose_name=_("author"),
     )
-    created_at = models.DateTimeField(_("created"), db_default=Now(), db_index=True)
-    changed_at = models.DateTimeField(_("changed"), db_default=Now(), db_index=True)
+    created_at = models.DateTimeField(_("created"), db_default=Now())
+    changed_at = models.DateTimeField(_("changed"), db_default=Now())
     changed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,
@@ -58,7 +82,7 @@ class Document(Lease):
         verbose_name=_("changed by"),
     )
 
-    trashed_at = models.DateTimeField(_("in the trash since"), null=True, blank=True, db_index=True)
+    trashed_at = models.DateTimeField(_("in the trash since"), null=True, blank=True)
     trashed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,
@@ -70,15 +94,37 @@ class Document(Lease):
     #: New documents may start from its content.
     is_template = models.BooleanField(_("template"), default=False)
 
-    objects = DocumentQuerySet.as_manager()
+    #: Made with each document, see ``operations.documents.create``.
+    heading: Heading
+
+    objects = DocumentManager()
 
     class Meta:
         verbose_name = _("document")
         verbose_name_plural = _("documents")
         ordering = ("-changed_at", "-pk")
+        # Partial ones. With an index over all of trashed_at, SQLite would read every
+        # document that is present, and sort them, to list fifty.
+        indexes = (
+            models.Index(
+                fields=["-changed_at", "-id"], condition=_PRESENT, name="document_by_change"
+            ),
+            models.Index(
+                fields=["-created_at", "-id"], condition=_PRESENT, name="document_by_creation"
+            ),
+            models.Index(fields=["trashed_at"], condition=_TRASHED, name="document_in_trash"),
+        )
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def title(self) -> str:
+        return self.heading.title
+
+    @property
+    def cover(self) -> str:
+        return self.heading.cover
 
     @property
     def slug(self) -> str:
@@ -95,3 +141,27 @@ class Document(Lease):
 
     def get_absolute_url(self) -> str:
         return reverse("document", args=[self.pk, self.slug])
+
+
+class Heading(Lease):
+    """A document's title and cover. ``version`` counts their changes alone."""
+
+    document = models.OneToOneField(
+        Document,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="heading",
+        verbose_name=_("document"),
+    )
+    title = models.CharField(_("title"), max_length=TITLE_CHARACTERS)
+    #: A stored file's name, or "".
+    cover = models.CharField(_("cover"), max_length=60, blank=True)
+
+    objects = LeaseQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("heading")
+        verbose_name_plural = _("headings")
+
+    def __str__(self) -> str:
+        return self.title

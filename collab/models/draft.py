@@ -11,7 +11,6 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from ..timings import TITLE_CHARACTERS
 from .document import Document
 
 #: A page of the editor, as it names itself: 128 random bits in hexadecimal.
@@ -34,7 +33,6 @@ class Draft(models.Model):
     #: Milliseconds on the browser's clock, strictly rising within a stay.
     sequence = models.PositiveBigIntegerField()
     base_version = models.PositiveIntegerField()
-    title = models.CharField(_("title"), max_length=TITLE_CHARACTERS, blank=True)
     text = models.TextField(_("text"), blank=True)
     saved_at = models.DateTimeField(db_default=Now())
     #: Who got the pen from this person, and may go on from this text.
@@ -65,4 +63,4 @@ class Draft(models.Model):
         )
 
     def __str__(self) -> str:
-        return self.title
+        return f"{self.document} {self.fence}"

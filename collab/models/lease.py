@@ -66,22 +66,38 @@ class LeaseQuerySet(models.QuerySet["Any"]):
 
     def expired(self) -> Self:
         """Rows whose holder has not been heard of in time."""
-        return self.filter(holder__isnull=False, expires_at__lt=Now())
+        return self.filter(holder__isnull=False, expires_at__lt=Now()).order_by()
 
     def held_under(self, pk: int, person_id: int, fence: int) -> Self:
         """The row, if this is its present lease (even one that has run out and
         that nobody has taken since: its fence stands)."""
         return self.filter(pk=pk, holder=person_id, fence=fence)
 
+    def writable(self, pk: int, person_id: int, *, fence: int, version: int) -> Self:
+        """The row, if this person may write to it, having seen this version of it. A
+        lease that has ended, and that nobody has taken since, does no harm."""
+        unhindered = Q(holder=person_id) | Q(holder__isnull=True)
+        return self.filter(unhindered, pk=pk, fence=fence, version=version)
+
+    def in_use(self) -> Self:
+        """Rows whose holder has done something lately."""
+        return self.filter(active_at__gte=Now() - timedelta(seconds=IDLE_SECONDS))
+
     def unanswered(self) -> Self:
         """Asked for, and the holder has let the time pass, or is idle."""
         waited = Q(asked_at__lt=Now() - timedelta(seconds=ANSWER_SECONDS))
         idle = Q(active_at__lt=Now() - timedelta(seconds=IDLE_SECONDS))
-        return self.filter(waited | idle, holder__isnull=False, asked_by__isnull=False)
+        return self._asked().filter(waited | idle)
 
     def yielded(self) -> Self:
         """The holder's page has had its moment."""
-        return self.filter(holder__isnull=False, asked_by__isnull=False, yields_at__lt=Now())
+        return self._asked().filter(yields_at__lt=Now())
+
+    def _asked(self) -> Self:
+        # By the time, which is always past, and in no order: otherwise SQLite would
+        # go through all rows, in the model's order, to find the few that were asked for.
+        held = self.filter(holder__isnull=False, asked_by__isnull=False)
+        return held.filter(asked_at__lte=Now()).order_by()
 
     # Taking and giving.
 
@@ -189,6 +205,10 @@ class LeaseQuerySet(models.QuerySet["Any"]):
         """Who asked does not want it any more."""
         return bool(self.filter(pk=pk, asked_by=person_id).update(**_UNASKED))
 
+    def unask(self) -> int:
+        """Nobody waits for these rows any more; returns how many there were."""
+        return self.update(**_UNASKED)
+
     def begin_yield(self) -> list[int]:
         """Tell the holders who did not answer that it is time; returns the rows.
 
@@ -226,6 +246,8 @@ class Lease(models.Model):
         verbose_name=_("holder"),
     )
     fence = models.PositiveBigIntegerField(_("fence"), default=0, editable=False)
+    #: Counts the changes of what the row protects; who writes names the one they saw.
+    version = models.PositiveIntegerField(_("version"), default=1, editable=False)
     held_at = models.DateTimeField(_("held since"), null=True, blank=True)
     expires_at = models.DateTimeField(_("held until"), null=True, blank=True, db_index=True)
     #: The holder's last keystroke that has reached the server; None after a

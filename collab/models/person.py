@@ -5,7 +5,13 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+
+#: The username of who stands where erased people stood (see ``operations.erasure``).
+STAND_IN = "former.member"
+#: What a name and a face are made of. Where many people appear, only this is loaded.
+FACE = ("username", "first_name", "last_name", "display_name", "colour")
 
 
 class Person(AbstractUser):
@@ -28,6 +34,17 @@ class Person(AbstractUser):
         LIGHT = "light", _("Light")
         DARK = "dark", _("Dark")
 
+    class Role(models.TextChoices):
+        """What a person may do in the workspace; see ``collab/permissions.py``."""
+
+        OWNER = "owner", _("Owner")
+        ADMIN = "admin", _("Administrator")
+        MEMBER = "member", _("Member")
+        GUEST = "guest", _("Guest")
+
+    role = models.CharField(
+        _("role"), max_length=10, choices=Role, default=Role.MEMBER, db_index=True
+    )
     display_name = models.CharField(_("display name"), max_length=60, blank=True)
     colour = models.CharField(_("colour"), max_length=10, choices=Colour, blank=True)
     language = models.CharField(
@@ -45,7 +62,10 @@ class Person(AbstractUser):
     @property
     def name(self) -> str:
         """How the others see this person."""
-        return self.display_name or self.get_full_name() or self.username.capitalize()
+        given = self.display_name or self.get_full_name()
+        if not given and self.username == STAND_IN:
+            return gettext("Former member")
+        return given or self.username.capitalize()
 
     @property
     def initials(self) -> str:
@@ -53,7 +73,25 @@ class Person(AbstractUser):
         words = self.name.split()
         return "".join(word[0] for word in (words[:1] + words[1:][-1:])).upper()
 
+    @property
+    def is_owner(self) -> bool:
+        return self.role == self.Role.OWNER
+
+    @property
+    def is_administrator(self) -> bool:
+        return self.role in {self.Role.OWNER, self.Role.ADMIN}
+
+    @property
+    def is_guest(self) -> bool:
+        return self.role == self.Role.GUEST
+
     def save(self, *args: object, **kwargs: object) -> None:
+        if self._state.adding and (self.is_staff or self.is_superuser):
+            # As ``createsuperuser`` asks for it.
+            self.role = self.Role.OWNER if self.is_superuser else self.Role.ADMIN
+        # Django's own flags follow the role: they open the administration.
+        self.is_superuser = self.is_owner
+        self.is_staff = self.is_administrator
         if not self.colour:
             # Spread over the palette, and stable for the name.
             palette = self.Colour.values

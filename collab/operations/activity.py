@@ -7,6 +7,7 @@ from datetime import timedelta
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
+from ..differences import WordCount
 from ..live.topics import changed
 from ..models import Activity, Document
 from ..subjects import ACTIVITY
@@ -14,6 +15,7 @@ from ..timings import REOPEN_SECONDS
 
 #: Key of the advisory lock below; any number, used for nothing else.
 FEED_LOCK = 0x436F6C6C6162
+NO_WORDS = WordCount(0, 0)
 
 
 @transaction.atomic
@@ -22,18 +24,24 @@ def record(
     actor_id: int,
     verb: Activity.Verb,
     *,
-    words_added: int = 0,
-    words_removed: int = 0,
+    version: int | None = None,
+    words: WordCount = NO_WORDS,
 ) -> None:
     """Add an event. Call it last in the transaction it belongs to: from here to
-    its commit, nobody else can add one."""
+    its commit, nobody else can add one.
+
+    Args:
+        version: the one that came of it, if one did.
+        words: by how many its text differs from the one before.
+    """
     _in_order()
     Activity.objects.create(
         document_id=document_id,
         actor_id=actor_id,
         verb=verb,
-        words_added=words_added,
-        words_removed=words_removed,
+        version=version,
+        words_added=words.added,
+        words_removed=words.removed,
     )
     changed(ACTIVITY)
 

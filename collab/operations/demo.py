@@ -31,6 +31,5 @@ def _person(username: str, name: str, colour: str) -> Person:
         password=PASSWORD,
         display_name=name,
         colour=colour,
-        is_staff=is_admin,
-        is_superuser=is_admin,
+        role=Person.Role.OWNER if is_admin else Person.Role.MEMBER,
     )

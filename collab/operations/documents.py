@@ -1,4 +1,4 @@
-"""Creating and saving documents."""
+"""Creating documents, saving their texts, restoring what they were."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.db.models.functions import Now
 
 from .. import queries
-from ..differences import words_changed
-from ..errors import PenTaken, StaleSave, TooLong
+from ..differences import WordCount, words_changed
+from ..errors import HeadingTaken, PenTaken, StaleSave, TooLong
 from ..live.topics import changed
 from ..merging import Overlap, joined, merge
-from ..models import Activity, Document, Revision
+from ..models import Activity, Document, Heading, Revision
 from ..models.document import EXCERPT_CHARACTERS
 from ..subjects import DOCUMENTS, content, pen
 from ..text import check_size, excerpt, normalise
-from . import activity, drafts, editing, revisions
+from . import activity, drafts, editing, headings, revisions
 
 
 @dataclass(frozen=True)
@@ -30,52 +30,47 @@ class Content:
     cover: str = ""
 
 
-@transaction.atomic
 def create(author_id: int, new: Content) -> Document:
     """Make a document; the author is its first editor."""
     text = normalise(new.text)
-    document = Document.objects.create(
-        title=new.title,
-        text=text,
-        excerpt=excerpt(text, EXCERPT_CHARACTERS),
-        cover=new.cover,
-        author_id=author_id,
-        changed_by_id=author_id,
-    )
     words = words_changed("", text)
-    revisions.record(
-        document.pk, 1, author_id, title=new.title, cover=new.cover, text=text, words=words
-    )
-    activity.record(document.pk, author_id, Activity.Verb.CREATED, words_added=words.added)
-    changed(DOCUMENTS)
+    with transaction.atomic():
+        document = Document.objects.create(
+            text=text,
+            excerpt=excerpt(text, EXCERPT_CHARACTERS),
+            author_id=author_id,
+            changed_by_id=author_id,
+        )
+        Heading.objects.create(document=document, title=new.title, cover=new.cover)
+        revisions.record(document, author_id, words=words)
+        activity.record(document.pk, author_id, Activity.Verb.CREATED, version=1, words=words)
+        changed(DOCUMENTS)
     return document
 
 
-@transaction.atomic
 def save(
     pk: int,
     person_id: int,
-    new: Content,
+    text: str,
     *,
     fence: int,
     version: int,
     sequence: int | None = None,
     page: str = "",
 ) -> int:
-    """Publish a new version, if nobody else has written since.
+    """Publish a new version of the text, if nobody else has written since.
 
-    One conditional UPDATE on id, version, fence and holder decides. A lease that
-    has ended, and that nobody has taken since, does no harm: its fence stands. In
-    the trash a document stays as it is.
+    One conditional UPDATE on id, version, fence and holder decides. In the trash a
+    document stays as it is.
 
     Args:
         pk: the document.
         person_id: who saves.
-        new: the whole new content.
+        text: the whole new text.
         fence: the fence under which the person has been editing.
         version: the version the person started from.
         sequence: of the editor's text, see :func:`.drafts.settle`.
-        page: of the editor that holds just this content, see there.
+        page: of the editor that holds just this text, see there.
 
     Returns:
         The new version.
@@ -83,44 +78,60 @@ def save(
     Raises:
         StaleSave: the fence or the version has moved on; nothing was written.
     """
-    text = normalise(new.text)
-    before = Document.objects.filter(pk=pk).values_list("title", "text").first()
-    unhindered = Q(holder=person_id) | Q(holder__isnull=True)
+    text = normalise(text)
+    words = _words(pk, version, text)
+    stay: dict[str, Any] = {"fence": fence, "sequence": sequence, "page": page}
+    return _write(pk, person_id, text, words, version=version, **stay)
+
+
+def _words(pk: int, version: int, text: str) -> WordCount:
+    """Compare with the version that is to be replaced. Comparing long texts takes
+    a while, and SQLite lets nobody else write during a transaction: so this comes
+    before it, and the UPDATE finds out if the version has moved on meanwhile.
+
+    Raises:
+        StaleSave: that version is not the present one.
+    """
+    known = Document.objects.filter(pk=pk, version=version)
+    before = known.values_list("text", flat=True).first()
+    if before is None:
+        raise StaleSave
+    return words_changed(before, text)
+
+
+@transaction.atomic
+def _write(
+    pk: int,
+    person_id: int,
+    text: str,
+    words: WordCount,
+    *,
+    fence: int,
+    version: int,
+    sequence: int | None = None,
+    page: str = "",
+) -> int:
     present = Document.objects.present()
-    saved = present.filter(unhindered, pk=pk, version=version, fence=fence).update(
-        title=new.title,
+    saved = present.writable(pk, person_id, fence=fence, version=version).update(
         text=text,
         excerpt=excerpt(text, EXCERPT_CHARACTERS),
-        cover=new.cover,
         version=F("version") + 1,
         changed_at=Now(),
         changed_by=person_id,
     )
-    if before is None or not saved:
+    if not saved:
         raise StaleSave
-    old_title, old_text = before
-    words = words_changed(old_text, text)
-    revisions.record(
-        pk, version + 1, person_id, title=new.title, cover=new.cover, text=text, words=words
-    )
-    activity.record(
-        pk,
-        person_id,
-        Activity.Verb.SAVED,
-        words_added=words.added,
-        words_removed=words.removed,
-    )
+    revisions.record(Document.objects.get(pk=pk), person_id, words=words)
+    activity.record(pk, person_id, Activity.Verb.SAVED, version=version + 1, words=words)
     drafts.settle(pk, person_id, fence, sequence, version=version + 1, page=page)
     changed(content(pk), pen(pk))
-    if new.title != old_title:
-        changed(DOCUMENTS)
     return version + 1
 
 
 def publish(
     pk: int,
     person_id: int,
-    new: Content,
+    text: str,
     *,
     fence: int,
     version: int,
@@ -130,7 +141,8 @@ def publish(
     """Like :func:`save`; what somebody else has saved meanwhile is merged.
 
     Returns:
-        The new version, and the save it was merged with, if there was one.
+        The new version, and the save it was merged with, if there was one: another
+        title is none.
 
     Raises:
         StaleSave: the fence has moved on, or the version was never there, or the
@@ -139,7 +151,7 @@ def publish(
     """
     stay: dict[str, Any] = {"fence": fence, "sequence": sequence}
     try:
-        return save(pk, person_id, new, version=version, page=page, **stay), None
+        return save(pk, person_id, text, version=version, page=page, **stay), None
     except StaleSave:
         if not Document.objects.held_under(pk, person_id, fence).exists():
             raise
@@ -147,18 +159,16 @@ def publish(
     base, other = queries.revision(pk, version), queries.revision(pk, present.version)
     if base is None or other is None or base.version == present.version:
         raise StaleSave
-    passages = merge(queries.text_of(base), normalise(new.text), present.text)
+    before = queries.text_of(base)
+    if before == present.text:  # only the heading is another
+        return save(pk, person_id, text, version=present.version, page=page, **stay), None
+    passages = merge(before, normalise(text), present.text)
     if any(passage.overlaps for passage in passages):
         raise Overlap(passages, present.version)
     try:
-        text = check_size(joined(passages))
+        merged = check_size(joined(passages))
     except TooLong as error:
         raise StaleSave from error
-    merged = Content(
-        title=present.title if new.title == base.title else new.title,
-        text=text,
-        cover=present.cover if new.cover == base.cover else new.cover,
-    )
     return save(pk, person_id, merged, version=present.version, **stay), other
 
 
@@ -170,7 +180,6 @@ def mark_template(pk: int, *, is_template: bool) -> None:
         changed(content(pk), DOCUMENTS)
 
 
-@transaction.atomic
 def restore(pk: int, person_id: int, old: Content) -> int:
     """Make an earlier content the present one: a new version, like any save.
 
@@ -179,12 +188,19 @@ def restore(pk: int, person_id: int, old: Content) -> int:
 
     Raises:
         PenTaken: somebody is editing; nothing was written.
+        HeadingTaken: somebody is changing the title or the cover, and they would
+            become others; nothing was written.
         StaleSave: somebody saved at the same moment; nothing was written.
     """
-    fence = editing.take(pk, person_id, is_news=False)
-    if fence is None:
-        raise PenTaken
+    text = normalise(old.text)
     version: int = Document.objects.values_list("version", flat=True).get(pk=pk)
-    new_version = save(pk, person_id, old, fence=fence, version=version)
-    editing.release(pk, person_id, fence)
+    words = _words(pk, version, text)
+    with transaction.atomic():
+        fence = editing.take(pk, person_id, is_news=False)
+        if fence is None:
+            raise PenTaken
+        if not headings.put_back(pk, person_id, title=old.title, cover=old.cover):
+            raise HeadingTaken
+        new_version = _write(pk, person_id, text, words, fence=fence, version=version)
+        editing.release(pk, person_id, fence)
     return new_version

@@ -15,7 +15,7 @@ from ..text import normalise
 
 @transaction.atomic
 def keep(
-    pk: int, person_id: int, *, title: str, text: str, fence: int, version: int, sequence: int
+    pk: int, person_id: int, *, text: str, fence: int, version: int, sequence: int
 ) -> tuple[Draft, bool]:
     """Keep what is in an editor now, whoever has the pen meanwhile, and if the
     document is in the trash.
@@ -26,7 +26,6 @@ def keep(
     Args:
         pk: the document.
         person_id: who types.
-        title: the title, perhaps empty for the moment.
         text: the whole text.
         fence: the fence under which the editor was opened.
         version: the version that the text began from.
@@ -40,16 +39,16 @@ def keep(
             the document has been deleted for good.
     """
     has_pen = Document.objects.touch(pk, person_id, fence)
-    present = Document.objects.only("version", "fence", "title", "text").filter(pk=pk).first()
-    if present is None or version > present.version or fence > present.fence:
+    known = Document.objects.filter(pk=pk, version__gte=version, fence__gte=fence)
+    saved = known.values_list("text", flat=True).first()
+    if saved is None:
         raise UnknownStay
     text = normalise(text)
     content = {
-        "title": title,
         "text": text,
         "base_version": version,
         "sequence": sequence,
-        "is_settled": (title, text) == (present.title, present.text),
+        "is_settled": text == saved,
     }
     draft, is_new = Draft.objects.get_or_create(
         document_id=pk, person_id=person_id, fence=fence, defaults=content
@@ -84,7 +83,7 @@ def settle(
             defaults={"sequence": sequence or 0, "base_version": version, "is_settled": True},
         )
     stay.update(saved_by=page, saved_version=version)
-    settled = {"title": "", "text": "", "is_settled": True}
+    settled = {"text": "", "is_settled": True}
     if sequence is None:
         stay.update(**settled)
     else:
@@ -113,14 +112,13 @@ def resume(draft: Draft, person_id: int, fence: int) -> None:
             defaults={
                 "sequence": draft.sequence,
                 "base_version": draft.base_version,
-                "title": draft.title,
                 "text": draft.text,
                 "is_settled": False,
             },
         )
     stay = Draft.objects.filter(document=draft.document_id, person=person_id, fence=fence)
     here = stay.exclude(pk=draft.pk).first()
-    earlier = (draft.title, draft.text, draft.base_version, max(draft.sequence, 0))
+    earlier = (draft.text, draft.base_version, max(draft.sequence, 0))
     if here is None:
         draft.fence = fence
         draft.save(update_fields=["fence"])
@@ -128,9 +126,9 @@ def resume(draft: Draft, person_id: int, fence: int) -> None:
     if here.is_settled:
         draft.delete()
     else:
-        draft.title, draft.text, draft.base_version = here.title, here.text, here.base_version
-        draft.save(update_fields=["title", "text", "base_version"])
-    here.title, here.text, here.base_version, sequence = earlier
+        draft.text, draft.base_version = here.text, here.base_version
+        draft.save(update_fields=["text", "base_version"])
+    here.text, here.base_version, sequence = earlier
     here.sequence = max(here.sequence, sequence) + 1
     here.is_settled = False
     here.save()

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from django.db import transaction
 
+from .. import queries
 from ..live import presence
 from ..live.topics import changed
 from ..models import Activity, Document, Draft
@@ -58,7 +59,8 @@ def take_back(pk: int, person_id: int, fence: int, version: int) -> int | None:
     Returns:
         The new fence; None when somebody has the pen, or has saved.
     """
-    if not Document.objects.filter(pk=pk, version=version, fence__gt=fence).exists():
+    passed = Document.objects.filter(pk=pk, fence__gt=fence).exists()
+    if not passed or queries.is_rewritten(pk, since=version):
         return None
     taken = take(pk, person_id)
     if taken is not None:
@@ -117,10 +119,11 @@ def hand_over(pk: int, person_id: int, fence: int) -> bool:
         person_id: the holder.
         fence: the holder's.
     """
-    lease = Document.objects.held_under(pk, person_id, fence).only("asked_by").first()
-    if lease is None or not Document.objects.hand_over(pk, fence):
+    held = Document.objects.held_under(pk, person_id, fence)
+    asked_by = held.values_list("asked_by", flat=True).first()
+    if asked_by is None or not Document.objects.hand_over(pk, fence):
         return False
-    drafts.offer(pk, person_id, fence, lease.asked_by_id)
+    drafts.offer(pk, person_id, fence, asked_by)
     return _told(pk, is_changed=True)
 
 
@@ -131,11 +134,11 @@ def seize(pk: int, person_id: int, reason: str) -> int | None:
     Returns:
         The new fence; None when it has moved at the same moment.
     """
-    before = Document.objects.only("holder", "fence").get(pk=pk)
-    if not Document.objects.present().seize(pk, person_id, before.fence, reason):
+    holder, fence = Document.objects.values_list("holder", "fence").get(pk=pk)
+    if not Document.objects.present().seize(pk, person_id, fence, reason):
         return None
-    if before.holder_id and before.holder_id != person_id:
-        drafts.offer(pk, before.holder_id, before.fence, person_id)
+    if holder and holder != person_id:
+        drafts.offer(pk, holder, fence, person_id)
     activity.record(pk, person_id, Activity.Verb.EDITING)
     return _announce(pk)
 

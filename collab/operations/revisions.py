@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..differences import WordCount
-from ..models import Revision
+from ..models import Document, Revision
 from ..packing import pack, unpack
 
 #: A new key after this many revisions, so that differences stay small...
@@ -12,30 +12,21 @@ KEY_EVERY = 100
 WORTHWHILE = 0.5
 
 
-def record(
-    document_id: int,
-    version: int,
-    author_id: int,
-    *,
-    title: str,
-    cover: str,
-    text: str,
-    words: WordCount,
-) -> Revision:
-    """Keep a version. Call it in the transaction that has written it: the
+def record(document: Document, author_id: int, *, words: WordCount) -> Revision:
+    """Keep the present version. Call it in the transaction that has written it: the
     document's row is locked there, so versions are recorded one by one."""
-    key = _last_key(document_id)
-    packed, key_version = pack(text), None
-    if key is not None and version - key.version < KEY_EVERY:
-        against = pack(text, unpack(bytes(key.packed)))
+    key = _last_key(document.pk)
+    packed, key_version = pack(document.text), None
+    if key is not None and document.version - key.version < KEY_EVERY:
+        against = pack(document.text, unpack(bytes(key.packed)))
         if len(against) <= WORTHWHILE * len(packed):
             packed, key_version = against, key.version
     return Revision.objects.create(
-        document_id=document_id,
-        version=version,
+        document=document,
+        version=document.version,
         author_id=author_id,
-        title=title,
-        cover=cover,
+        title=document.title,
+        cover=document.cover,
         words_added=words.added,
         words_removed=words.removed,
         key_version=key_version,

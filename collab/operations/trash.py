@@ -16,9 +16,9 @@ from django.db.models.functions import Now
 from .. import covers
 from ..live import presence
 from ..live.topics import changed
-from ..models import Activity, Document, Revision
+from ..models import Activity, Document, Heading, Revision
 from ..models.document import DocumentQuerySet
-from ..subjects import DOCUMENTS, content, pen
+from ..subjects import DOCUMENTS, content, heading, pen
 from . import activity
 
 
@@ -33,6 +33,7 @@ def move(pk: int, person_id: int) -> bool:
     present = Document.objects.present().filter(pk=pk)
     if not present.revoke(trashed_at=Now(), trashed_by=person_id):
         return False
+    Heading.objects.filter(pk=pk).revoke()
     _announce(pk, person_id, Activity.Verb.TRASHED)
     return True
 
@@ -67,7 +68,7 @@ def purge() -> list[str]:
 
 def _announce(pk: int, person_id: int, verb: Activity.Verb) -> None:
     activity.record(pk, person_id, verb)
-    changed(content(pk), pen(pk), DOCUMENTS, presence.EVERYBODY)
+    changed(content(pk), pen(pk), heading(pk), DOCUMENTS, presence.EVERYBODY)
 
 
 @transaction.atomic
@@ -75,7 +76,9 @@ def _delete(rows: DocumentQuerySet, pk: int) -> str | None:
     """Delete a document with its revisions, drafts, activities and readings, if it is
     one of ``rows``; and then the covers that only it had."""
     # Locked, so that a restore comes before this or finds nothing.
-    found: Document | None = rows.select_for_update().defer("text").filter(pk=pk).first()
+    found: Document | None = (
+        rows.select_for_update(of=("self",)).defer("text").filter(pk=pk).first()
+    )
     if found is None:
         return None
     names = {found.cover, *found.revisions.values_list("cover", flat=True)} - {""}
@@ -85,7 +88,7 @@ def _delete(rows: DocumentQuerySet, pk: int) -> str | None:
 
 
 def _remove_unused(names: Collection[str]) -> None:
-    for users in (Document, Revision):
+    for users in (Heading, Revision):
         used = users.objects.filter(cover__in=names).values_list("cover", flat=True)
         names = set(names).difference(used)
     for name in names:

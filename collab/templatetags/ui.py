@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
+from functools import cache, lru_cache
 
 from django import template
 from django.templatetags.static import static
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.formats import date_format, time_format
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.timezone import localtime
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from ..differences import Piece
 from ..models import Document, Person
 
 register = template.Library()
 
+MARKS = {"same": "{}", "ins": "<ins>{}</ins>", "del": "<del>{}</del>"}
+
 
 @register.simple_tag
+@cache  # a page has a hundred of them, and a process one address of the sprite
 def icon(name: str) -> SafeString:
     """A picture of the sprite, for the eye only: the text beside it says it all."""
     return format_html(
@@ -34,6 +43,31 @@ def face(person: Person) -> SafeString:
         person.name,
         person.initials,
     )
+
+
+@register.simple_tag
+def when(at: datetime) -> SafeString:
+    """A moment: its day and time, or in other years its day."""
+    return _moment(localtime(at).isoformat(), localtime().year, get_language() or "")
+
+
+@lru_cache(maxsize=1000)  # a list has one in each row, and many people look at the same list
+def _moment(machine_readable: str, this_year: int, language: str) -> SafeString:
+    local = datetime.fromisoformat(machine_readable)
+    if local.year == this_year:
+        shown = f"{date_format(local, 'MONTH_DAY_FORMAT')}, {time_format(local)}"
+    else:
+        shown = date_format(local)
+    title = date_format(local, "DATETIME_FORMAT")
+    return format_html('<time datetime="{}" title="{}">{}</time>', machine_readable, title, shown)
+
+
+@register.filter
+def marked(pieces: Iterable[Piece]) -> SafeString:
+    """What two texts share, and where they differ. There can be thousands of pieces,
+    and a template takes ten times as long for each."""
+    # Made safe here: each text is escaped, and the marks are ours.
+    return mark_safe("".join(MARKS[piece.kind].format(escape(piece.shown)) for piece in pieces))  # noqa: S308
 
 
 # -- Parts of sentences: a template translates whole ones, and puts these in.

@@ -65,14 +65,13 @@ class Stage:
         assert earlier
         kept, _ = drafts.keep(
             *(self.pk, self.fry.pk),
-            title="T",
             text="ONE\ntwo\nthree",
             fence=earlier,
             version=1,
             sequence=1,
         )
         self.draft = kept.pk
-        new = Content("T", "one\ntwo\n3")
+        new = "one\ntwo\n3"
         documents.save(self.pk, self.fry.pk, new, fence=earlier, version=1, sequence=0)
         self.fence = self.taken()
         self.client = Client(headers={"host": "127.0.0.1"})
@@ -99,7 +98,7 @@ class Stage:
 
     def form(self, **changed: str) -> dict[str, str]:
         stay = {"fence": str(self.fence), "version": "2", "sequence": "5"}
-        return {"title": "T", "text": "kept words", **stay, **changed}
+        return {"text": "kept words", **stay, **changed}
 
     def everything(self, response: HttpResponse) -> str:
         """All places where a text can be after a request."""
@@ -205,11 +204,10 @@ def test_the_longest_text_fits(stage: Stage) -> None:
 
 def test_a_lone_surrogate_becomes_a_sign_that_something_was_there(stage: Stage) -> None:
     """PostgreSQL could not store it."""
-    form = stage.form(text="a\ud800b", title="\udfffT")
+    form = stage.form(text="a\ud800b")
     assert post(stage.client, stage.address("draft/"), form).status_code == 200
     assert post(stage.client, stage.address("edit/"), form).status_code == 302
     assert re.fullmatch("a\ufffd+b", stage.document.text)
-    assert re.fullmatch("\ufffd+T", stage.document.title)
 
 
 @pytest.mark.parametrize("ends", ["\r\n", "\r", "\n"])

@@ -41,7 +41,7 @@ def test_a_folder_is_imported(leela: Person, tmp_path: Path) -> None:
     out, complaint = imported(tmp_path)
     assert "2 documents imported" in out
     assert complaint == ""
-    assert set(Document.objects.values_list("title", "text")) == {
+    assert set(Document.objects.values_list("heading__title", "text")) == {
         ("First", "Text.\n"),
         ("Second note", "No heading.\n"),
     }
@@ -74,7 +74,7 @@ def test_the_import_wants_an_author(leela: Person, tmp_path: Path) -> None:
     assert "no admin yet" in imported(tmp_path, author="")[1]
     (tmp_path / "empty").mkdir()
     assert "no .md files" in imported(tmp_path / "empty")[1]
-    leela.is_superuser = True
+    leela.role = Person.Role.OWNER
     leela.save()
     assert imported(tmp_path, author="")[1] == ""
 

@@ -23,11 +23,8 @@ pytestmark = pytest.mark.django_db
 def history(document: Document, fry: Person) -> str:
     """Its address. Fry has saved three versions after Leela's."""
     for number, cover in ((2, ""), (3, "a.webp"), (4, "b.webp")):
-        fence = editing.take(document.pk, fry.pk)
-        assert fence
         new = Content(f"Plan {number}", f"# One\n\nText {number}.\n\nEnd.\n", cover)
-        documents.save(document.pk, fry.pk, new, fence=fence, version=number - 1)
-        editing.release(document.pk, fry.pk, fence)
+        assert documents.restore(document.pk, fry.pk, new) == number
     return f"/documents/{document.pk}/history/"
 
 
@@ -243,7 +240,8 @@ def test_who_may_not_read_sees_nothing(
     as_fry: Client, history: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not even that there is a history."""
-    monkeypatch.setattr(permissions, "readable", lambda viewer: Document.objects.none())
+    for right in ("readable", "editable"):
+        monkeypatch.setattr(permissions, right, lambda viewer: Document.objects.none())
     for path in ("", "2/", "2/4/", "compare/?old=2&new=4", "compare/"):
         assert as_fry.get(f"{history}{path}").status_code == 404
     assert as_fry.post(f"{history}2/", {"name": "Two"}).status_code == 404

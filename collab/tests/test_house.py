@@ -15,12 +15,26 @@ ROOT = COLLAB.parent
 #: Each module may import from floors below its own (and its own package).
 FLOORS = [
     ["collab.live"],
-    ["collab.timings", "collab.subjects", "collab.errors", "collab.formats", "collab.aligning"],
+    [
+        "collab.timings",
+        "collab.subjects",
+        "collab.errors",
+        "collab.formats",
+        "collab.aligning",
+        "collab.elsewhere",
+    ],
     ["collab.text", "collab.packing", "collab.merging", "collab.differences"],
     ["collab.models"],
-    ["collab.permissions", "collab.queries", "collab.covers"],
+    [
+        "collab.permissions",
+        "collab.queries",
+        "collab.covers",
+        "collab.personal",
+        "collab.sessions",
+    ],
     ["collab.operations"],
     [
+        "collab.backups",
         "collab.exporting",
         "collab.forms",
         "collab.listeners",

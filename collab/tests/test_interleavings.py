@@ -13,13 +13,13 @@ from hypothesis.extra.django import TestCase
 from collab import queries
 from collab.errors import StaleSave
 from collab.models import Document, Draft, Person
-from collab.operations import documents, drafts, editing, trash
+from collab.operations import documents, drafts, editing, headings, trash
 from collab.operations.documents import Content
 
 ACTIONS = (
     *("open", "type", "save", "done", "expire", "silence"),
     *("ask", "keep", "hand over", "seize", "move", "withdraw"),
-    *("trash", "restore"),
+    *("trash", "restore", "rename"),
 )
 STEPS = st.lists(st.tuples(st.integers(0, 1), st.sampled_from(ACTIONS)), max_size=25)
 
@@ -43,6 +43,7 @@ class Workspace:
         self.pages: list[Stay | None] = [None, None]
         self.stays: list[tuple[int, Stay]] = []
         self.saved = [""]
+        self.title = "T"
         self.clock = 0
 
     @property
@@ -82,6 +83,8 @@ class Workspace:
             self.time_passes(action)
         elif action in ("trash", "restore"):
             self.comes_or_goes(person, action)
+        elif action == "rename":
+            self.rename(person)
         elif page is not None:
             self.on_page(who, page, action)
         after = self.document
@@ -118,6 +121,21 @@ class Workspace:
         if action == "trash":
             assert self.document.asked_by_id is self.document.holder_id is None
 
+    def rename(self, person: int) -> None:
+        """Whoever writes meanwhile is not asked: title and cover have their own lease."""
+        fence, before = headings.take(self.pk, person), self.document
+        assert (fence is None) == (before.trashed_at is not None)
+        if fence is None:
+            return
+        self.clock += 1
+        self.title = f"T{self.clock}"
+        seen = {"fence": fence, "version": before.heading.version}
+        headings.change(self.pk, person, title=self.title, cover="", **seen)
+        headings.release(self.pk, person, fence)
+        self.saved.append(self.saved[-1])
+        after = self.document
+        assert (after.holder_id, after.fence) == (before.holder_id, before.fence)
+
     def on_page(self, who: int, page: Stay, action: str) -> None:
         """What needs an editor page, which may have lost the pen long ago."""
         person, before = self.people[who].pk, self.document
@@ -128,7 +146,6 @@ class Workspace:
             _, told = drafts.keep(
                 self.pk,
                 person,
-                title="T",
                 text=page.typed,
                 fence=page.fence,
                 version=page.version,
@@ -145,12 +162,11 @@ class Workspace:
             editing.release(self.pk, person, page.fence)
 
     def save(self, who: int, page: Stay, *, may: bool) -> None:
-        content = Content("T", page.typed)
         try:
             page.version = documents.save(
                 self.pk,
                 self.people[who].pk,
-                content,
+                page.typed,
                 fence=page.fence,
                 version=page.version,
                 sequence=self.clock,
@@ -165,6 +181,7 @@ class Workspace:
         """All saves are versions; all that was typed last and not saved is a draft."""
         texts = [queries.text_of(kept) for kept in reversed(queries.revisions(self.pk))]
         assert texts == self.saved
+        assert self.document.title == self.title
         for who, page in self.stays:
             if not page.is_saved and page.typed not in self.saved:
                 own = Draft.objects.filter(person=self.people[who], is_settled=False)

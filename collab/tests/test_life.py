@@ -32,7 +32,7 @@ from collab.live.models import Connection, Node
 from collab.live.pages import permitted
 from collab.live.process import Process
 from collab.live.testing import signed_in, visit
-from collab.models import Activity, Document, Draft, Person, Reading, Revision
+from collab.models import Activity, Document, Draft, Heading, Person, Reading, Revision
 from collab.operations import activity, documents, drafts, editing, importing, reading, trash
 from collab.operations.documents import Content
 from collab.permissions import readable
@@ -142,7 +142,7 @@ def test_what_is_in_the_trash_is_nowhere_else(
 ) -> None:
     """No list, search, badge, whereabouts, cover, counter of new ones, or page."""
     cover = stored_cover()
-    Document.objects.update(cover=cover)
+    Heading.objects.update(cover=cover)
     editing.take(document.pk, fry.pk)
     node = Node.objects.create(boot="b", host="h", pid=1)
     Connection.objects.create(node=node, page="p", user=fry, subject=f"document:{document.pk}")
@@ -239,11 +239,11 @@ def test_deleting_for_good(
     """Revisions, drafts, activities, readings; and the covers that nobody else has."""
     own, old, shared = stored_cover(), stored_cover(), stored_cover()
     Revision.objects.update(cover=old)
-    Document.objects.update(cover=own)
+    Heading.objects.update(cover=own)
     other = documents.create(fry.pk, Content("Other", "x", shared))
     fence = editing.take(document.pk, fry.pk)
     assert fence
-    drafts.keep(document.pk, fry.pk, title="T", text="typed", fence=fence, version=1, sequence=1)
+    drafts.keep(document.pk, fry.pk, text="typed", fence=fence, version=1, sequence=1)
     reading.mark(document.pk, fry.pk, 1)
     trash.move(document.pk, leela.pk)
     with django_capture_on_commit_callbacks(execute=True):
@@ -264,12 +264,12 @@ def test_a_cover_that_others_use_stays(
 ) -> None:
     """By a document, or only by one of its earlier versions."""
     present, past = stored_cover(), stored_cover()
-    Document.objects.update(cover=present)
+    Heading.objects.update(cover=present)
     Revision.objects.update(cover=past)
     second = documents.create(leela.pk, Content("Second", "x", present))
     Revision.objects.filter(document=second).update(cover="")
     third = documents.create(leela.pk, Content("Third", "x", past))
-    Document.objects.filter(pk=third.pk).update(cover="")
+    Heading.objects.filter(pk=third.pk).update(cover="")
     trash.move(document.pk, leela.pk)
     with django_capture_on_commit_callbacks(execute=True):
         assert trash.delete(document.pk)
@@ -284,7 +284,7 @@ def test_a_cover_that_is_not_here_stops_nothing(
 ) -> None:
     """Its file lies on another machine, or was deleted by hand."""
     cover = stored_cover()
-    Document.objects.update(cover=cover)
+    Heading.objects.update(cover=cover)
     default_storage.delete(covers.path_of(cover))
     trash.move(document.pk, leela.pk)
     with django_capture_on_commit_callbacks(execute=True):
@@ -379,7 +379,7 @@ def test_what_is_typed_in_the_last_moment_is_kept(
     the document's page offers it."""
     _, form = opened(as_fry, document)
     as_leela.post(f"/documents/{document.pk}/trash/")
-    typed = {**form, "title": "T", "text": "Fry's half sentence", "sequence": "1"}
+    typed = {**form, "text": "Fry's half sentence", "sequence": "1"}
     answer = as_fry.post(f"/documents/{document.pk}/draft/", typed)
     assert answer.status_code == 409
     assert "as your unsaved text" in answer.content.decode()
@@ -396,7 +396,7 @@ def test_a_late_save_is_kept_and_shown(
     """Without JavaScript: 409, who did it, and the text to copy; nothing is saved."""
     url, form = opened(as_fry, document)
     as_leela.post(f"/documents/{document.pk}/trash/")
-    late = as_fry.post(url, {**form, "title": "T", "text": "Fry's words", "done": "1"})
+    late = as_fry.post(url, {**form, "text": "Fry's words", "done": "1"})
     assert late.status_code == 409
     page = late.content.decode()
     assert "Leela moved this document to the trash" in page
@@ -414,7 +414,7 @@ def test_a_late_save_by_htmx_is_kept(
     """The editor stays; its state says where the text is."""
     url, form = opened(as_fry, document)
     as_leela.post(f"/documents/{document.pk}/trash/")
-    typed = {**form, "title": "T", "text": "Fry's words", "sequence": "5"}
+    typed = {**form, "text": "Fry's words", "sequence": "5"}
     late = as_fry.post(url, typed, headers={"hx-request": "true"})
     assert late.status_code == 409
     assert 'data-state="unsaved" data-sequence="5"' in late.content.decode()
@@ -430,7 +430,7 @@ def test_a_late_save_that_cannot_be_kept_is_shown(
     """422: the text is on the page, with what to do."""
     url, form = opened(as_fry, document)
     as_leela.post(f"/documents/{document.pk}/trash/")
-    late = as_fry.post(url, {**form, "title": "T", "text": "Fry's words", **broken})
+    late = as_fry.post(url, {**form, "text": "Fry's words", **broken})
     assert late.status_code == 422
     assert "Copy it before you leave this page" in late.content.decode()
     assert "Fry&#x27;s words" in late.content.decode()
@@ -453,7 +453,7 @@ def test_a_save_that_meets_the_trash_is_kept(
         return publish(*args, **kwargs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(documents, "publish", meets)
-    late = as_fry.post(url, {**form, "title": "T", "text": "Fry's words"})
+    late = as_fry.post(url, {**form, "text": "Fry's words"})
     assert late.status_code == 409
     assert "Leela moved this document to the trash" in late.content.decode()
     assert Draft.objects.get(person=fry).text == "Fry's words"
@@ -467,7 +467,7 @@ def test_a_handover_that_meets_the_trash_keeps_the_text(
     """The page posts what is in it; there is nothing left to hand over."""
     _, form = opened(as_fry, document)
     as_leela.post(f"/documents/{document.pk}/trash/")
-    typed = {**form, "act": "hand_over", "title": "T", "text": "Fry's words", "sequence": "1"}
+    typed = {**form, "act": "hand_over", "text": "Fry's words", "sequence": "1"}
     answer = as_fry.post(f"/documents/{document.pk}/pen/", typed, headers={"hx-request": "true"})
     assert "The document is in the trash." in answer.content.decode()
     assert Draft.objects.get(person=fry).text == "Fry's words"
@@ -480,7 +480,7 @@ def test_after_a_restore_the_open_editor_goes_on(
     url, form = opened(as_fry, document)
     for path in (f"/documents/{document.pk}/trash/", f"/trash/{document.pk}/"):
         as_leela.post(path)
-    assert as_fry.post(url, {**form, "title": "T", "text": "Fry's words"}).status_code == 302
+    assert as_fry.post(url, {**form, "text": "Fry's words"}).status_code == 302
     document.refresh_from_db()
     assert document.text == "Fry's words"
 
@@ -491,10 +491,10 @@ def test_a_draft_of_a_document_that_was_deleted_meanwhile(
     """There is nothing to keep it with: said, not a 500."""
     _, form = opened(as_fry, document)
     Document.objects.filter(pk=document.pk).delete()
-    typed = {**form, "title": "T", "text": "x", "sequence": "1"}
+    typed = {**form, "text": "x", "sequence": "1"}
     assert as_fry.post(f"/documents/{document.pk}/draft/", typed).status_code == 404
     with pytest.raises(UnknownStay):
-        drafts.keep(document.pk, fry.pk, title="T", text="x", fence=1, version=1, sequence=1)
+        drafts.keep(document.pk, fry.pk, text="x", fence=1, version=1, sequence=1)
 
 
 def test_coming_back_to_a_page_in_the_trash_is_no_news(fry: Person, trashed: Document) -> None:
@@ -706,7 +706,7 @@ def test_a_file_name_is_safe_whatever_the_title(
     as_fry: Client, document: Document, title: str, name: str
 ) -> None:
     """RFC 6266 for what is not ASCII; no path, no quote, no second header."""
-    Document.objects.update(title=title)
+    Heading.objects.update(title=title)
     response = exported(as_fry, f"{document.pk}/export.md")
     assert response["Content-Disposition"] == f"attachment; {name}"
     assert "Set-Cookie: x" not in str(response.headers)
@@ -784,7 +784,7 @@ def test_the_archive_of_nothing(as_fry: Client) -> None:
 
 def test_a_cover_that_is_lost_is_left_out(as_fry: Client, document: Document) -> None:
     """It may lie on another machine."""
-    Document.objects.update(cover="0" * 32 + ".webp")
+    Heading.objects.update(cover="0" * 32 + ".webp")
     assert set(archived(as_fry)[1]) == {"annual-plan.md"}
     assert b"<img" not in exported(as_fry, f"{document.pk}/export.html").content
 
@@ -796,7 +796,7 @@ def test_who_saves_while_the_archive_is_made_changes_nothing(
     response = as_fry.get("/documents/export.zip")
     fence = editing.take(document.pk, leela.pk)
     assert fence
-    new = Content("Annual plan", "Much longer than it was before.\n" * 100)
+    new = "Much longer than it was before.\n" * 100
     documents.save(document.pk, leela.pk, new, fence=fence, version=1)
     content = b"".join(response)
     assert int(response["Content-Length"]) == len(content)
@@ -821,7 +821,7 @@ def test_what_is_deleted_while_the_archive_is_made_leaves_a_note(
         if is_saved:
             fence = editing.take(document.pk, leela.pk)
             assert fence
-            documents.save(document.pk, leela.pk, Content("T", "z"), fence=fence, version=1)
+            documents.save(document.pk, leela.pk, "z", fence=fence, version=1)
         trash.move(document.pk, leela.pk)
         with django_capture_on_commit_callbacks(execute=True):
             trash.delete(document.pk)
@@ -884,7 +884,8 @@ def test_exports_of_what_one_may_not_read(as_fry: Client, trashed: Document, pat
 def test_a_copy_is_ones_own(as_fry: Client, fry: Person, document: Document) -> None:
     """Text and cover; a history of its own; the original stays as it is."""
     cover = stored_cover()
-    Document.objects.update(cover=cover, is_template=True)
+    Heading.objects.update(cover=cover)
+    Document.objects.update(is_template=True)
     response = as_fry.post(f"/documents/{document.pk}/duplicate/")
     copy = Document.objects.exclude(pk=document.pk).get()
     assert response["Location"] == copy.get_absolute_url()
@@ -896,7 +897,7 @@ def test_a_copy_is_ones_own(as_fry: Client, fry: Person, document: Document) -> 
 
 def test_a_copy_of_a_long_title(as_fry: Client, document: Document) -> None:
     """It is cut, not refused; and a lost cover is not copied."""
-    Document.objects.update(title="t" * 200, cover="0" * 32 + ".webp")
+    Heading.objects.update(title="t" * 200, cover="0" * 32 + ".webp")
     assert as_fry.post(f"/documents/{document.pk}/duplicate/").status_code == 302
     copy = Document.objects.exclude(pk=document.pk).get()
     assert (len(copy.title), copy.cover) == (200, "")
@@ -925,7 +926,8 @@ def test_marking_a_template(as_fry: Client, document: Document) -> None:
 
 @pytest.fixture
 def template(document: Document) -> Document:
-    Document.objects.filter(pk=document.pk).update(is_template=True, cover=stored_cover())
+    Heading.objects.filter(pk=document.pk).update(cover=stored_cover())
+    Document.objects.filter(pk=document.pk).update(is_template=True)
     document.refresh_from_db()
     return document
 
@@ -940,9 +942,9 @@ def test_a_document_starts_from_a_template(as_fry: Client, fry: Person, template
     assert 'name="remove_cover"' in page
     as_fry.post(link, {"title": "My plan", "text": "Mine"})
     as_fry.post(link, {"title": "Without", "text": "Mine", "remove_cover": "on"})
-    made = Document.objects.get(title="My plan")
+    made = Document.objects.get(heading__title="My plan")
     assert (made.author, made.cover, made.is_template) == (fry, template.cover, False)
-    assert Document.objects.get(title="Without").cover == ""
+    assert Document.objects.get(heading__title="Without").cover == ""
 
 
 @pytest.mark.parametrize("number", ["", "x", "-1", "4711", "9" * 30, "1 or 1=1", "\x00"])
@@ -951,7 +953,7 @@ def test_a_template_that_does_not_exist(as_fry: Client, template: Document, numb
     address = f"/documents/new/?{urlencode({'from': number})}"
     assert as_fry.get(address).status_code == 404
     assert as_fry.post(address, {"title": "T", "text": "x"}).status_code == 302
-    assert Document.objects.get(title="T").cover == ""
+    assert Document.objects.get(heading__title="T").cover == ""
 
 
 def test_only_templates_one_may_read(as_fry: Client, leela: Person, template: Document) -> None:
@@ -1012,7 +1014,7 @@ def test_the_administration_deletes_with_everything(
 ) -> None:
     """In the trash or not: the covers go along, but for those that others use."""
     own, shared = stored_cover(), stored_cover()
-    Document.objects.update(cover=own)
+    Heading.objects.update(cover=own)
     Revision.objects.update(cover=shared)
     documents.create(leela.pk, Content("Other", "x", shared))
     address, fields = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from django.test import Client
 from hypothesis import given
@@ -11,10 +9,9 @@ from hypothesis import strategies as st
 
 from collab import queries
 from collab.merging import joined, merge
-from collab.models import Document, Person, Revision
+from collab.models import Document, Person
 from collab.operations import documents, editing
 from collab.operations.documents import Content
-from collab.tests.test_views import picture
 
 BASE = "one\ntwo\nthree\nfour\nfive"
 TEXTS = st.lists(st.sampled_from(["a", "b", "", "c d", "\u2028x"]), max_size=8).map("\n".join)
@@ -63,7 +60,7 @@ def moved(db: None, leela: Person, fry: Person) -> Document:
     document = documents.create(leela.pk, Content("Plan", BASE))
     fence = editing.take(document.pk, leela.pk)
     assert fence
-    content = Content("Plan", BASE.replace("five", "FIVE"))
+    content = BASE.replace("five", "FIVE")
     documents.save(document.pk, leela.pk, content, fence=fence, version=1)
     editing.release(document.pk, leela.pk, fence)
     editing.take(document.pk, fry.pk)
@@ -73,7 +70,7 @@ def moved(db: None, leela: Person, fry: Person) -> Document:
 
 def save(client: Client, document: Document, text: str, **fields: str) -> str:
     """Fry's save from version 1; gives the page that follows."""
-    form = {"title": "Plan", "text": text, "fence": str(document.fence), "version": "1"}
+    form = {"text": text, "fence": str(document.fence), "version": "1"}
     form = {**form, "sequence": "7", **fields}
     answer = client.post(f"/documents/{document.pk}/edit/", form, follow=True)
     return answer.content.decode()
@@ -94,7 +91,7 @@ def test_a_save_is_merged_and_says_so(moved: Document, as_fry: Client) -> None:
 
 def test_a_save_by_htmx_is_merged_and_shown(moved: Document, as_fry: Client) -> None:
     """The editor must show the result, so it is loaded again."""
-    form = {"title": "Plan", "text": BASE.replace("one", "ONE"), "fence": str(moved.fence)}
+    form = {"text": BASE.replace("one", "ONE"), "fence": str(moved.fence)}
     answer = as_fry.post(
         f"/documents/{moved.pk}/edit/", {**form, "version": "1"}, headers={"HX-Request": "true"}
     )
@@ -131,7 +128,7 @@ def test_a_missing_choice_is_asked_again(
     moved: Document, as_fry: Client, fields: dict[str, str]
 ) -> None:
     """422, with everything still there, and nothing saved."""
-    form = {"title": "Plan", "text": BASE.replace("five", "5"), "fence": str(moved.fence)}
+    form = {"text": BASE.replace("five", "5"), "fence": str(moved.fence)}
     answer = as_fry.post(f"/documents/{moved.pk}/edit/", {**form, "version": "1", **fields})
     assert answer.status_code == 422
     assert "Choose for every passage" in answer.content.decode()
@@ -141,7 +138,7 @@ def test_a_missing_choice_is_asked_again(
 @pytest.mark.parametrize("seen", ["99", "1", "nonsense", "0"])
 def test_an_impossible_version_asks_anew(moved: Document, as_fry: Client, seen: str) -> None:
     """The page is built from what the document holds now."""
-    form = {"title": "Plan", "text": BASE.replace("five", "5"), "fence": str(moved.fence)}
+    form = {"text": BASE.replace("five", "5"), "fence": str(moved.fence)}
     fields = {"version": "1", "seen": seen, "choice-1": "yours"}
     answer = as_fry.post(f"/documents/{moved.pk}/edit/", {**form, **fields})
     assert answer.status_code in (409, 422)
@@ -153,7 +150,7 @@ def test_a_third_save_opens_it_again(
 ) -> None:
     """Chosen against version 2, but version 3 says something else there."""
     Document.objects.filter(pk=moved.pk).update(holder=leela.pk)
-    content = Content("Plan", BASE.replace("five", "VI"))
+    content = BASE.replace("five", "VI")
     documents.save(moved.pk, leela.pk, content, fence=moved.fence, version=2)
     Document.objects.filter(pk=moved.pk).update(holder=fry.pk)
     page = save(as_fry, moved, BASE.replace("five", "5"), **{"seen": "2", "choice-1": "yours"})
@@ -162,40 +159,22 @@ def test_a_third_save_opens_it_again(
     assert text_of(moved).endswith("VI")
 
 
-def test_a_third_save_takes_no_title_back(
+def test_a_third_save_forgets_no_choice(
     moved: Document, as_fry: Client, leela: Person, fry: Person
 ) -> None:
     """The page that opens again has what the choices made, and so has the draft."""
-    Document.objects.filter(pk=moved.pk).update(title="Leela's plan")
-    Revision.objects.filter(document=moved, version=2).update(title="Leela's plan")
     page = save(as_fry, moved, BASE.replace("five", "5"))
     assert 'name="sequence" value="8"' in page, "what comes of it is newer than what was typed"
     Document.objects.filter(pk=moved.pk).update(holder=leela.pk)
-    content = Content("Leela's plan", BASE.replace("five", "VI"))
+    content = BASE.replace("five", "VI")
     documents.save(moved.pk, leela.pk, content, fence=moved.fence, version=2)
     Document.objects.filter(pk=moved.pk).update(holder=fry.pk)
     chosen = {"seen": "2", "choice-1": "free", "free-1": "5, or FIVE", "sequence": "8"}
     page = save(as_fry, moved, BASE.replace("five", "5"), **chosen)
     result = BASE.replace("five", "5, or FIVE")
-    assert 'name="title" value="Leela&#x27;s plan"' in page
     assert f'name="text" value="{result}"' in page
     draft = queries.unsaved(moved.pk, fry.pk).get()
     assert (draft.text, draft.base_version) == (result, 2)
-
-
-def test_a_picture_survives_the_choices(moved: Document, as_fry: Client) -> None:
-    """One that came with the save, and the wish to have none."""
-    stay = {"title": "Plan", "fence": str(moved.fence), "version": "1"}
-    form = {**stay, "text": BASE.replace("five", "5"), "cover": picture(30, 20)}
-    page = as_fry.post(f"/documents/{moved.pk}/edit/", form).content.decode()
-    kept = re.search(r'name="kept_cover" value="([^"]+)"', page)
-    assert kept
-    chosen = {"seen": "2", "choice-1": "yours"}
-    save(as_fry, moved, BASE.replace("five", "5"), kept_cover=kept[1], **chosen)
-    moved.refresh_from_db()
-    assert moved.cover == kept[1]
-    page = save(as_fry, moved, BASE.replace("five", "V"), remove_cover="on")
-    assert 'name="remove_cover" value="on"' in page
 
 
 def test_a_forgotten_passage_keeps_the_other_choices(moved: Document, as_fry: Client) -> None:
@@ -218,10 +197,3 @@ def test_two_texts_that_are_too_long_together(moved: Document, as_fry: Client) -
     assert "Two texts" in page
     assert "x" * 199_000 in page
     assert "y" * 100_000 in page
-
-
-def test_a_title_changed_by_one_is_kept(moved: Document, as_fry: Client) -> None:
-    """Fry renames while Leela writes: both count."""
-    save(as_fry, moved, BASE, title="The plan")
-    assert text_of(moved).endswith("FIVE")
-    assert moved.title == "The plan"

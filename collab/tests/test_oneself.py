@@ -11,7 +11,6 @@ from collab.live.presence import Page
 from collab.live.testing import announced
 from collab.models import Activity, Document, Draft, Person
 from collab.operations import documents, editing, trash
-from collab.operations.documents import Content
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PAGE, OTHER_PAGE = "a" * 32, "b" * 32
@@ -39,7 +38,7 @@ def test_a_page_that_is_back_has_its_pen_again(document: Document, fry: Person, 
     page = Page("p", fry.pk, f"document:{document.pk}", "editing", str(fence))
     before = Activity.objects.count()
     with announced() as topics:
-        listeners.give_back_pens([page])
+        listeners.give_back_leases([page])
     assert lease(document) == (fry.pk, fence)
     assert f"pen:{document.pk}" in topics
     assert Activity.objects.count() == before
@@ -47,11 +46,11 @@ def test_a_page_that_is_back_has_its_pen_again(document: Document, fry: Person, 
 
 
 def test_a_reader_gets_no_pen(document: Document, fry: Person, fence: int) -> None:
-    """Nor an editor's page that never had one."""
+    """Nor an editor's page that never had one: they claim nothing."""
     editing.release(document.pk, fry.pk, fence)
     subject = f"document:{document.pk}"
-    pages = [("reading", str(fence)), ("editing", "")]
-    listeners.give_back_pens([Page("p", fry.pk, subject, *one) for one in pages])
+    modes = ("reading", "editing")
+    listeners.give_back_leases([Page("p", fry.pk, subject, mode, "") for mode in modes])
     assert lease(document) == (None, fence)
 
 
@@ -87,7 +86,7 @@ def test_there_is_no_pen_in_the_trash(document: Document, fry: Person, fence: in
 
 
 def save(client: Client, document: Document, fence: int, text: str, **more: str) -> HttpResponse:
-    form = {"title": document.title, "text": text, "fence": str(fence), "version": "1"}
+    form = {"text": text, "fence": str(fence), "version": "1"}
     headers = {"hx-request": "true"}
     address = f"/documents/{document.pk}/edit/"
     return client.post(address, {**form, "sequence": "5", **more}, headers=headers)  # type: ignore[return-value]
@@ -107,7 +106,7 @@ def test_a_pen_that_went_by_is_taken_back(
     as_fry: Client, document: Document, fry: Person, gone_by: int
 ) -> None:
     """Nobody wrote: the save succeeds, and the editor goes on under the new fence."""
-    draft = {"title": "T", "text": "Fry's", "fence": str(gone_by), "version": "1", "sequence": "4"}
+    draft = {"text": "Fry's", "fence": str(gone_by), "version": "1", "sequence": "4"}
     assert as_fry.post(f"/documents/{document.pk}/draft/", draft).status_code == 409
     answer = save(as_fry, document, gone_by, "Fry's")
     assert answer["HX-Redirect"] == f"/documents/{document.pk}/edit/?pen={gone_by + 2}"
@@ -131,7 +130,7 @@ def test_a_pen_that_wrote_is_not_taken_back(
     """409, although the pen is free: Fry has not seen what Leela saved."""
     taken = editing.take(document.pk, leela.pk)
     assert taken
-    documents.save(document.pk, leela.pk, Content("T", "Leela's"), fence=taken, version=1)
+    documents.save(document.pk, leela.pk, "Leela's", fence=taken, version=1)
     editing.release(document.pk, leela.pk, taken)
     assert save(as_fry, document, gone_by, "Fry's").status_code == 409
     assert lease(document)[0] is None
@@ -156,7 +155,7 @@ def test_a_draft_tells_the_page_what_it_missed(
 ) -> None:
     """And begins there itself, wherever it is gone on with later."""
     save(as_fry, document, fence, "One", page=PAGE)
-    draft = {"title": "T", "text": "One, two", "fence": str(fence), "version": "1"}
+    draft = {"text": "One, two", "fence": str(fence), "version": "1"}
     answer = as_fry.post(
         f"/documents/{document.pk}/draft/", {**draft, "sequence": "6", "page": PAGE}
     )
@@ -186,7 +185,7 @@ def test_what_was_merged_has_to_be_seen(
 ) -> None:
     """The page does not have the other's words, so it does not go on from there."""
     Document.objects.filter(pk=document.pk).update(holder=leela)
-    new = Content(document.title, document.text + "\nLeela's")
+    new = document.text + "\nLeela's"
     documents.save(document.pk, leela.pk, new, fence=fence, version=1)
     Document.objects.filter(pk=document.pk).update(holder=fry)
     mine = document.text.replace("# One", "# 1")

@@ -16,8 +16,8 @@ from collab.live.pages import live_page, permitted
 from collab.live.process import Process
 from collab.live.regions import Feed, Region
 from collab.live.testing import announced, visit
-from collab.models import Document, Person
-from collab.operations import documents, drafts, editing, people
+from collab.models import Document, Heading, Person
+from collab.operations import documents, drafts, editing, headings, people
 from collab.operations.documents import Content
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,9 +34,25 @@ async def edits(document: Document, fry: Person) -> None:
 async def saves(document: Document, fry: Person) -> None:
     fence = await take(document.pk, fry.pk)
     assert fence
-    new = Content(title="New title", text="## New\n\nNew words.")
+    new = "## New\n\nNew words."
     await sync_to_async(documents.save)(document.pk, fry.pk, new, fence=fence, version=1)
     await sync_to_async(editing.release)(document.pk, fry.pk, fence)
+
+
+async def seizes(document: Document, fry: Person) -> None:
+    assert await sync_to_async(editing.seize)(document.pk, fry.pk, "because")
+
+
+async def renames(document: Document, fry: Person) -> None:
+    fence = await sync_to_async(headings.take)(document.pk, fry.pk)
+    assert fence
+    change = sync_to_async(headings.change)
+    await change(document.pk, fry.pk, title="New title", cover="", fence=fence, version=1)
+
+
+async def takes_the_heading(document: Document, fry: Person) -> None:
+    await sync_to_async(Heading.objects.filter(pk=document.pk).update)(holder=None)
+    assert await sync_to_async(headings.take)(document.pk, fry.pk)
 
 
 async def writes_another(document: Document, fry: Person) -> None:
@@ -63,7 +79,7 @@ async def types(document: Document, fry: Person) -> None:
     fence = await take(document.pk, fry.pk)
     assert fence
     await sync_to_async(drafts.keep)(
-        document.pk, fry.pk, title="T", text="On its way", fence=fence, version=1, sequence=1
+        document.pk, fry.pk, text="On its way", fence=fence, version=1, sequence=1
     )
 
 
@@ -74,12 +90,14 @@ SHOWN: dict[str, tuple[str, Act]] = {
     "lock_badge": ("/", edits),
     "document_summary": ("/", saves),
     "document_head": ("/documents/{pk}/", saves),
+    "document_title": ("/documents/{pk}/edit/", renames),
+    "heading_lease": ("/documents/{pk}/rename/", takes_the_heading),
     "document_text": ("/documents/{pk}/", saves),
     "draft_text": ("/documents/{pk}/watch/", types),
     "document_outline": ("/documents/{pk}/", saves),
     "document_people": ("/documents/{pk}/", edits),
     "pen": ("/documents/{pk}/", edits),
-    "editor_pen": ("/documents/{pk}/edit/", saves),
+    "editor_pen": ("/documents/{pk}/edit/", seizes),
     "renewal": ("/documents/{pk}/edit/", renews),
     "new_documents": ("/", writes_another),
     "server_status": ("/status/", beats),
@@ -95,7 +113,7 @@ WITHOUT_DOCUMENT = {"active_users", "people_here", "server_status", "toasts", "n
 
 async def admit(leela: Person, name: str) -> None:
     """Some regions are for administrators."""
-    leela.is_staff = name == "server_status"
+    leela.role = Person.Role.ADMIN if name == "server_status" else Person.Role.MEMBER
     await leela.asave()
 
 
@@ -116,15 +134,14 @@ async def test_push_equals_reload(
     url, act = SHOWN[name]
     await admit(leela, name)
     async with visit(fry, "/"), visit(leela, url.format(pk=document.pk)) as page:
-        if name == "editor_pen":  # the act needs a free pen
-            await sync_to_async(Document.objects.filter(pk=document.pk).update)(holder=None)
         before = dict(page.regions)
         shown = [i for i in page.regions if i == name or i.startswith(f"{name}-")]
         assert shown, f"{url} does not show {name}"
         await act(document, fry)
         await page.until(lambda: any(page.regions[i] != before[i] for i in shown))
-        # Loading an editor takes the pen; "new" begins anew at each load.
-        if name not in {"editor_pen", "renewal", "new_documents", "new_versions"}:
+        # Loading a page with a lease takes it; "new" begins anew at each load.
+        takes = url.endswith(("/edit/", "/rename/"))
+        if not takes and name not in {"new_documents", "new_versions"}:
             await page.until_current("toasts")
 
 
@@ -144,7 +161,7 @@ async def test_a_renewal_costs_nobody_else_anything(
 
 
 @pytest.mark.parametrize("url", ["/", "/active/", "/documents/{pk}/", "/documents/{pk}/history/"])
-@pytest.mark.parametrize("act", [edits, saves, writes_another, renames_himself])
+@pytest.mark.parametrize("act", [edits, saves, renames, writes_another, renames_himself])
 async def test_every_act_is_pushed_to_every_page(
     engine: Process, leela: Person, fry: Person, document: Document, url: str, act: Act
 ) -> None:
@@ -217,7 +234,7 @@ def test_a_document_that_does_not_exist_shows_nothing(leela: Person, name: str) 
 def test_the_servers_are_for_administrators(leela: Person) -> None:
     """A member asks in vain."""
     assert permitted(leela, ["server_status"]) == set()
-    leela.is_staff = True
+    leela.role = Person.Role.ADMIN
     assert permitted(leela, ["server_status"]) == {"server_status"}
 
 

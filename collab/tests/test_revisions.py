@@ -8,7 +8,6 @@ from django.test import Client
 from collab import queries
 from collab.models import Document, Person, Revision
 from collab.operations import documents, editing
-from collab.operations.documents import Content
 
 pytestmark = pytest.mark.django_db
 WORDS = [f"word{number * 7919 % 10_007}" for number in range(6_000)]
@@ -18,8 +17,7 @@ def save(document: Document, person: Person, text: str) -> None:
     document.refresh_from_db()
     fence = editing.take(document.pk, person.pk)
     assert fence
-    content = Content(document.title, text)
-    documents.save(document.pk, person.pk, content, fence=fence, version=document.version)
+    documents.save(document.pk, person.pk, text, fence=fence, version=document.version)
     editing.release(document.pk, person.pk, fence)
 
 

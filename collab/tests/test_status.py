@@ -90,7 +90,7 @@ def test_administrators_see_the_processes(as_leela: Client, leela: Person, node:
     """Members do not."""
     assert as_leela.get("/status/").status_code == 403
     assert 'href="/status/"' not in as_leela.get("/").content.decode()
-    leela.is_staff = True
+    leela.role = Person.Role.ADMIN
     leela.save()
     page = as_leela.get("/status/").content.decode()
     assert 'href="/status/"' in page
@@ -101,7 +101,7 @@ def test_administrators_see_the_processes(as_leela: Client, leela: Person, node:
 
 def test_a_process_that_is_gone_is_not_told(as_leela: Client, leela: Person, node: Node) -> None:
     """Only those whose heart beats."""
-    leela.is_staff = True
+    leela.role = Person.Role.ADMIN
     leela.save()
     Node.objects.update(seen_at="2020-01-01T00:00:00Z")
     assert "ship · 7" not in as_leela.get("/status/").content.decode()

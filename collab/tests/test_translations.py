@@ -23,6 +23,7 @@ from collab.live.models import Connection, Node
 from collab.models import Activity, Document, Person
 from collab.operations import documents, editing
 from collab.operations.documents import Content
+from collab.templatetags.ui import when
 
 ROOT = Path(__file__).resolve().parents[2]
 CATALOGUE = Path("collab/locale/it/LC_MESSAGES/django.po")
@@ -266,7 +267,7 @@ def test_dates_are_written_as_the_language_does(language: str, earlier: str, tit
     """Order, capitals and the clock; the machine's form stays."""
     at = datetime(2020, 3, 5, 14, 30, tzinfo=UTC)
     with translation.override(language):
-        shown = render_to_string("includes/when.html", {"at": at})
+        shown = when(at)
     assert f">{earlier}</time>" in shown
     assert f'title="{title}"' in shown
     assert 'datetime="2020-03-05T14:30:00+00:00"' in shown
@@ -276,7 +277,7 @@ def test_a_date_of_this_year_has_its_time() -> None:
     """The year would say nothing; the hour does."""
     at = datetime.now(UTC).replace(month=3, day=5, hour=14, minute=30)
     with translation.override("it"):
-        assert ">5 marzo, 14:30</time>" in render_to_string("includes/when.html", {"at": at})
+        assert ">5 marzo, 14:30</time>" in when(at)
 
 
 def test_even_the_last_resort_is_translated(rf: RequestFactory) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Count, Max
 from django.http import HttpResponse
@@ -13,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from .. import queries
 from ..models.document import DocumentQuerySet
-from ..permissions import readable
+from ..permissions import may_create, readable
 from ..timings import PAGE_SIZE
 from .requests import PersonRequest
 
@@ -48,6 +49,7 @@ def dashboard(request: PersonRequest) -> HttpResponse:
         "only": only if only in queries.FILTERS else "all",
         "sort": sort if sort in queries.SORTS else "changed",
         "newest": paginator.newest,
+        "may_create": may_create(request.user),
         "filtered": bool(search) or only != "all",
     }
     return render(request, "dashboard.html", context)
@@ -55,5 +57,7 @@ def dashboard(request: PersonRequest) -> HttpResponse:
 
 @require_safe
 def active(request: PersonRequest) -> HttpResponse:
-    """Everybody who is here, with what they are doing."""
+    """Everybody who is here, with what they are doing. Not for guests."""
+    if request.user.is_guest:
+        raise PermissionDenied
     return render(request, "active.html")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import PermissionDenied
 from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -14,8 +15,11 @@ from ..models import Document
 from ..models.document import DocumentQuerySet
 from ..operations import documents, reading
 from ..permissions import (
+    editable,
     editable_document,
+    may_create,
     may_seize,
+    may_share,
     may_trash,
     readable,
     readable_document,
@@ -31,14 +35,23 @@ def document(request: PersonRequest, pk: int, slug: str = "") -> HttpResponse:
     """One document, for reading."""
     found = readable_document(request.user, pk)
     reading.mark(pk, request.user.pk, found.version)
-    unsaved = queries.unsaved(pk, request.user.pk)
+    return reading_page(request, found)
+
+
+def reading_page(request: PersonRequest, found: Document, *, taken: bool = False) -> HttpResponse:
+    """A document as one reads it, with what this person may do with it."""
+    person = request.user
     context = {
         "document": found,
-        "drafts": unsaved,
-        "may_seize": may_seize(request.user, found),
-        "may_trash": may_trash(request.user, found),
-        "subject": subject_of(pk),
+        "drafts": queries.unsaved(found.pk, person.pk),
+        "may_edit": editable(person).filter(pk=found.pk).exists(),
+        "may_create": may_create(person),
+        "may_seize": may_seize(person, found),
+        "may_share": may_share(person, found),
+        "may_trash": may_trash(person, found),
+        "subject": subject_of(found.pk),
         "mode": READING,
+        "taken": taken,
     }
     return render(request, "documents/document.html", context)
 
@@ -54,6 +67,7 @@ def watch(request: PersonRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: PersonRequest) -> HttpResponse:
     """Write a new document, perhaps one that starts ``from`` a template."""
+    _must_create(request)
     templates = queries.templates(readable(request.user))
     template = _template(templates, request.GET.get("from", ""))
     if request.method != "POST":
@@ -72,7 +86,7 @@ def new(request: PersonRequest) -> HttpResponse:
 def _new(
     request: PersonRequest, form: DocumentForm, template: Document | None, status: int = 200
 ) -> HttpResponse:
-    listed = queries.templates(readable(request.user)).only("title")
+    listed = queries.templates(readable(request.user)).defer("text", "excerpt")
     context = {"form": form, "templates": listed[:PAGE_SIZE], "document": template}
     return render(request, "documents/new.html", context, status=status)
 
@@ -84,6 +98,11 @@ def _template(templates: DocumentQuerySet, number: str) -> Document | None:
     return found
 
 
+def _must_create(request: PersonRequest) -> None:
+    if not may_create(request.user):
+        raise PermissionDenied
+
+
 def _create(request: PersonRequest, content: documents.Content) -> Document:
     made = documents.create(request.user.pk, content)
     reading.mark(made.pk, request.user.pk, made.version)
@@ -93,6 +112,7 @@ def _create(request: PersonRequest, content: documents.Content) -> Document:
 @require_POST
 def duplicate(request: PersonRequest, pk: int) -> HttpResponse:
     """Make a document of one's own with the content of another."""
+    _must_create(request)
     found = readable_document(request.user, pk)
     title = _("Copy of %(title)s") % {"title": found.title}
     cover = found.cover if covers.is_stored(found.cover) else ""
@@ -120,7 +140,10 @@ def preview(request: PersonRequest) -> HttpResponse:
 @require_safe
 def cover(request: PersonRequest, name: str) -> FileResponse:
     """A stored cover, for those who may read its document."""
-    if not covers.NAME.match(name) or not readable(request.user).filter(cover=name).exists():
+    if (
+        not covers.NAME.match(name)
+        or not readable(request.user).filter(heading__cover=name).exists()
+    ):
         raise Http404
     try:
         stored = default_storage.open(covers.path_of(name))

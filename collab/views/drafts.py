@@ -15,8 +15,8 @@ from ..errors import UnknownStay
 from ..forms import DraftForm
 from ..models import Draft
 from ..operations import drafts, editing
-from ..permissions import editable_document, followable_document
-from .editing import to_editor
+from ..permissions import editable_document, followable_times
+from .addresses import to_editor
 from .late import begun_from
 from .requests import PersonRequest, method_of
 
@@ -28,12 +28,12 @@ def autosave(request: PersonRequest, pk: int) -> HttpResponse:
 
     With ``kept``, it is what a browser had kept when the server was away; the
     answer is then the list of unsaved texts."""
-    document = followable_document(request.user, pk)
+    document = followable_times(request.user, pk)
     form = DraftForm(request.POST)
     context = {"document": document, "form": form, "drafts": []}
     if not form.is_valid():
         return render(request, "partials/save_state.html", context, status=422)
-    kept = {name: form.cleaned_data[name] for name in ("title", "text", "fence", "sequence")}
+    kept = {name: form.cleaned_data[name] for name in ("text", "fence", "sequence")}
     version = begun_from(request, document, form)
     try:
         draft, has_pen = drafts.keep(pk, request.user.pk, **kept, version=version)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
@@ -17,17 +14,18 @@ from django.views.decorators.http import require_http_methods
 
 from .. import queries
 from ..errors import StaleSave, TooLong
-from ..forms import DraftForm, EditForm
+from ..forms import DraftForm, EditForm, TitleForm
 from ..merging import LongResult, MissingChoice, Overlap, joined, merge
 from ..models import Document, Draft, Revision
 from ..operations import documents, drafts, editing
-from ..operations.documents import Content
-from ..permissions import editable_document, followable_document, may_seize, may_trash
-from ..subjects import EDITING, READING, subject_of
+from ..permissions import changeable_document, editable_document, may_seize
+from ..subjects import EDITING, READING, Claim, subject_of
 from ..text import check_size, normalise
 from ..timings import REASON_CHARACTERS
-from . import late
-from .requests import PersonRequest, method_of
+from . import late, renaming
+from .addresses import to_editor, to_rename
+from .documents import reading_page
+from .requests import PersonRequest, is_visit, method_of, number_of
 
 
 @never_cache
@@ -35,41 +33,35 @@ from .requests import PersonRequest, method_of
 def edit(request: PersonRequest, pk: int) -> HttpResponse:
     """The editor. Opening it takes the pen, if that is free."""
     if request.method == "POST":
-        document = followable_document(request.user, pk)
-        return late.trashed(request, document) if document.trashed_at else _save(request, document)
+        document = changeable_document(request.user, pk)
+        if document.trashed_at:
+            return late.trashed(request, document)
+        return (
+            _to_rename(request, document) if "rename" in request.POST else _save(request, document)
+        )
     document = editable_document(request.user, pk)
-    shown = request.GET.get("pen", "")
-    own_fence = int(shown) if shown.isdecimal() and len(shown) < 19 else None
-    if own_fence is not None and _holds(request, document, own_fence):
+    own_fence = number_of(request.GET.get("pen", ""))
+    if own_fence and _holds(request, document, own_fence):
         draft = queries.unsaved(pk, request.user.pk).filter(fence=own_fence).first()
         form = EditForm.of(document, own_fence, draft)
         return _editor(request, document, form, own_fence, draft=draft)
-    if not _is_visit(request):
+    if not is_visit(request):
         return HttpResponse(status=204)
     fence = editing.take(pk, request.user.pk) or _bring(request, document)
     if fence is not None:
         return to_editor(pk, fence)
-    context = {
-        "document": document,
-        "drafts": queries.unsaved(pk, request.user.pk),
-        "subject": subject_of(pk),
-        "mode": READING,
-        "may_seize": may_seize(request.user, document),
-        "may_trash": may_trash(request.user, document),
-        "taken": True,
-    }
-    return render(request, "documents/document.html", context)
+    return reading_page(request, document, taken=True)
 
 
 @require_http_methods(["POST"])
 def pen(request: PersonRequest, pk: int) -> HttpResponse:
     """``POST``: bring one's pen here from another tab, or take a free one; or, by
     ``act``: ask, withdraw, keep, hand_over, seize. ``DELETE``: give it back."""
-    person, act, number = request.user.pk, request.POST.get("act"), request.POST.get("fence", "")
+    person, act = request.user.pk, request.POST.get("act")
     if act == "hand_over":  # the text comes along, wherever the document is by now
-        return _hand_over(request, followable_document(request.user, pk))
+        return _hand_over(request, changeable_document(request.user, pk))
     document = editable_document(request.user, pk)
-    fence = int(number) if number.isdecimal() and len(number) < 19 else -1
+    fence = number_of(request.POST.get("fence", "")) or -1
     if method_of(request) == "DELETE":
         editing.release(pk, person, fence)
         return redirect("document", pk)
@@ -119,16 +111,6 @@ def _seize(request: PersonRequest, document: Document) -> HttpResponse:
     return redirect("document", document.pk) if fence is None else to_editor(document.pk, fence)
 
 
-def _is_visit(request: PersonRequest) -> bool:
-    """Has a person gone to this page? A question (HEAD), a browser's guess, or an
-    address that a text has as a picture must not take the pen."""
-    return (
-        request.method == "GET"
-        and not request.headers.get("Sec-Purpose", "").startswith("prefetch")
-        and request.headers.get("Sec-Fetch-Dest", "document") == "document"
-    )
-
-
 def _holds(request: PersonRequest, document: Document, fence: int) -> bool:
     """A reload (or the redirect after taking) shows the fence it already has."""
     if document.holder != request.user or document.fence != fence:
@@ -141,14 +123,9 @@ def _bring(request: PersonRequest, document: Document) -> int | None:
     """One's own pen, if the page that had it is no longer there."""
     if document.holder != request.user:
         return None
-    if queries.is_connected(request.user.pk, document.pk, str(document.fence)):
+    if any(claim.pen == document.fence for claim in queries.claims(request.user.pk, document.pk)):
         return None
     return editing.move(document.pk, request.user.pk)
-
-
-def to_editor(pk: int, fence: int) -> HttpResponse:
-    """The editor's own address, with the fence that it has."""
-    return redirect(f"{reverse('edit', args=[pk])}?{urlencode({'pen': fence})}")
 
 
 def _editor(
@@ -170,43 +147,48 @@ def _editor(
         "region_key": f"{document.pk}_{fence}",
         "subject": subject_of(document.pk),
         "mode": EDITING,
-        "claim": fence,
+        "claim": Claim(fence),
     }
     return render(request, "documents/edit.html", context, status=status)
 
 
-def _save(request: PersonRequest, document: Document) -> HttpResponse:
-    form = EditForm(request.POST, request.FILES)
-    content = form.content(document.cover)
-    done = "done" in request.POST
-    if content is None:
+def _to_rename(request: PersonRequest, document: Document) -> HttpResponse:
+    """From the editor to title and cover. What is in the editor waits as a draft, and
+    the next page holds on to the pen."""
+    form = EditForm(request.POST)
+    if not form.is_valid():
         return _refused(request, document, form)
-    stay = form.cleaned_data["fence"]
+    late.rescue(request, document, form)
+    return to_rename(document.pk, pen=form.cleaned_data["fence"])
+
+
+def _save(request: PersonRequest, document: Document) -> HttpResponse:
+    form = EditForm(request.POST)
+    done = "done" in request.POST
+    if not form.is_valid():
+        return _refused(request, document, form)
+    text, stay = form.cleaned_data["text"], form.cleaned_data["fence"]
     page, sequence = form.cleaned_data["page"], form.cleaned_data["sequence"]
     version = late.begun_from(request, document, form)
     fence = form.cleaned_data["fence"] = _fence_to_save(request, document, stay, version)
-    unchanged = (content.title, content.text, content.cover) == (
-        document.title,
-        document.text,
-        document.cover,
-    )
     merged_with = None
-    if not (done and unchanged):
+    if not (done and text == document.text):
         try:
             if "seen" in request.POST:
-                content, version = _chosen(request, document, content, version)
+                text, version = _chosen(request, document, text, version)
             version, merged_with = documents.publish(
                 document.pk,
                 request.user.pk,
-                content,
+                text,
                 fence=fence,
                 version=version,
                 sequence=sequence,
                 page=page,
             )
         except (Overlap, StaleSave) as error:
-            return _not_saved(request, document, form, content, version, error)
+            return _not_saved(request, document, form, text, version, error)
         _settle_rescued(request)
+    _retitle(request, document)
     if done:
         editing.release(document.pk, request.user.pk, fence)
     elif request.htmx and not merged_with and fence == stay:
@@ -219,6 +201,17 @@ def _save(request: PersonRequest, document: Document) -> HttpResponse:
     answer = to_editor(document.pk, fence)
     # Merged, or under another fence: the editor must show what holds now.
     return HttpResponse(headers={"HX-Redirect": answer["Location"]}) if request.htmx else answer
+
+
+def _retitle(request: PersonRequest, document: Document) -> None:
+    """A plain form has the title beside the text; htmx sends it by itself."""
+    title = request.POST.get("title", document.title)
+    if request.htmx or title == document.title:
+        return
+    error = renaming.retitled(request, document, TitleForm(request.POST))
+    if error:
+        what = {"title": title, "why": error}
+        messages.error(request, _("The title was not changed to “%(title)s”. %(why)s") % what)
 
 
 def _fence_to_save(request: PersonRequest, document: Document, fence: int, version: int) -> int:
@@ -243,26 +236,23 @@ def _not_saved(
     request: PersonRequest,
     document: Document,
     form: EditForm,
-    content: Content,
+    text: str,
     version: int,
     error: Overlap | StaleSave,
 ) -> HttpResponse:
     """What was typed is kept first; then a page to bring the two together."""
     if isinstance(error, MissingChoice):
-        return _overlap(request, document, form, error, content, version)
+        return _overlap(request, document, form, error, text, version)
     if Document.objects.trashed().filter(pk=document.pk).exists():  # at this very moment
-        return late.trashed(request, followable_document(request.user, document.pk))
-    result = {"title": content.title, "text": content.text, "version": version}
-    draft = late.rescue(request, document, form, **result)
+        return late.trashed(request, changeable_document(request.user, document.pk))
+    draft = late.rescue(request, document, form, text=text, version=version)
     if isinstance(error, Overlap):
-        return _overlap(request, document, form, error, content, version)
-    return _conflict(request, document, form, content=content, message=str(error), rescued=draft)
+        return _overlap(request, document, form, error, text, version)
+    return _conflict(request, document, form, yours=text, message=str(error), rescued=draft)
 
 
-def _chosen(
-    request: PersonRequest, document: Document, content: Content, base: int
-) -> tuple[Content, int]:
-    """The content as somebody chose it, and the version that it takes in.
+def _chosen(request: PersonRequest, document: Document, yours: str, base: int) -> tuple[str, int]:
+    """The text as somebody chose it, and the version that it takes in.
 
     Raises:
         MissingChoice: for some passage there is none.
@@ -271,8 +261,8 @@ def _chosen(
     seen = int(number) if number.isdecimal() and len(number) < 10 else 0
     before, other = queries.revision(document.pk, base), queries.revision(document.pk, seen)
     if before is None or other is None or seen <= base:
-        return content, base  # it will be asked anew, from what there is
-    passages = merge(queries.text_of(before), content.text, queries.text_of(other))
+        return yours, base  # it will be asked anew, from what there is
+    passages = merge(queries.text_of(before), yours, queries.text_of(other))
     texts: list[str] = []
     for number_, passage in enumerate((p for p in passages if p.overlaps), 1):
         choice, free = _choice(request, number_)
@@ -281,12 +271,9 @@ def _chosen(
             raise MissingChoice(passages, seen)
         texts.append(sides[choice])
     try:
-        text = check_size(joined(passages, texts))
+        return check_size(joined(passages, texts)), seen
     except TooLong as error:
         raise LongResult(passages, seen, error) from error
-    title = other.title if content.title == before.title else content.title
-    cover = other.cover if content.cover == before.cover else content.cover
-    return Content(title, text, cover), seen
 
 
 def _choice(request: PersonRequest, number: int) -> tuple[str, str]:
@@ -300,7 +287,7 @@ def _overlap(
     document: Document,
     form: EditForm,
     overlap: Overlap,
-    content: Content,
+    yours: str,
     base: int,
 ) -> HttpResponse:
     """The passages that both have changed, to choose one by one."""
@@ -315,9 +302,7 @@ def _overlap(
             for number, passage in enumerate(passages, 1)
         ],
         "other": queries.revision(document.pk, overlap.version),
-        "yours": content,
-        "kept_cover": content.cover if content.cover != document.cover else "",
-        "remove_cover": document.cover and not content.cover,
+        "yours": yours,
         "fence": data["fence"],
         # What comes of the choices is newer than what they are about.
         "sequence": data["sequence"] and data["sequence"] + 1,
@@ -325,7 +310,7 @@ def _overlap(
         "base": base,
         "subject": subject_of(document.pk),
         "mode": EDITING,
-        "claim": data["fence"],
+        "claim": Claim(data["fence"]),
     }
     status = 422 if again else 409
     response = render(request, "documents/overlap.html", context, status=status)
@@ -356,23 +341,19 @@ def _conflict(
     document: Document,
     form: EditForm,
     *,
-    content: Content | None = None,
+    yours: str | None = None,
     message: str = "",
     rescued: Draft | None = None,
     status: int = 409,
 ) -> HttpResponse:
     """Both texts, whole: nothing that was typed, or chosen, is dropped."""
-    fields = {name: request.POST.get(name, "") for name in ("title", "text", "kept_cover")}
-    yours = content or Content(fields["title"], fields["text"], fields["kept_cover"])
-    kept_cover = yours.cover if yours.cover != document.cover else ""
     document.refresh_from_db()
     context = {
         "document": document,
         "form": form,
         "message": message,
-        "kept_cover": kept_cover,
         "rescued": [*request.POST.getlist("rescued"), *([rescued.pk] if rescued else [])],
-        "yours": yours,
+        "yours": request.POST.get("text", "") if yours is None else yours,
         "subject": subject_of(document.pk),
         "mode": READING,
     }

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from .. import covers, queries
-from ..errors import PenTaken, StaleSave
+from ..errors import HeadingTaken, PenTaken, StaleSave
 from ..forms import CompareForm, RevisionNameForm
 from ..models import Document, Revision
 from ..operations import documents, revisions
@@ -95,7 +95,7 @@ def _restore(request: PersonRequest, found: Document, kept: Revision) -> HttpRes
     old = documents.Content(kept.title, queries.text_of(kept), cover)
     try:
         documents.restore(found.pk, request.user.pk, old)
-    except (PenTaken, StaleSave) as error:
+    except (HeadingTaken, PenTaken, StaleSave) as error:
         messages.error(request, str(error))
         return redirect("revision", found.pk, kept.version)
     messages.success(

@@ -30,7 +30,7 @@ def rescue(
     """Keep a late text (or what came of it: ``result``) as its writer's draft; None
     when it is of no stay here."""
     data = form.cleaned_data
-    kept = {name: data[name] for name in ("title", "text", "fence")}
+    kept = {name: data[name] for name in ("text", "fence")}
     kept |= {"version": begun_from(request, document, form), **result}
     sequence = data["sequence"] or int(time.time() * 1000)
     try:
@@ -51,7 +51,8 @@ def trashed(request: PersonRequest, document: Document) -> HttpResponse:
         "form": form,
         "draft": draft,
         "sequence": request.POST.get("sequence", ""),
-        "yours": {"title": request.POST.get("title", ""), "text": request.POST.get("text", "")},
+        "yours": request.POST.get("text", ""),
+        "is_late": True,
         "may_trash": may_trash(request.user, document),
     }
     template = "partials/save_state.html" if request.htmx else "documents/trashed.html"

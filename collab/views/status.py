@@ -26,6 +26,7 @@ from .. import queries
 from ..live.metrics import BUCKETS, COUNTERS
 from ..live.models import Node
 from ..models import Revision
+from ..permissions import is_administrator
 from .requests import PersonRequest
 
 #: What the product counts beside the engine.
@@ -37,7 +38,7 @@ LABELS = ("host", "pid")
 @require_safe
 def status(request: PersonRequest) -> HttpResponse:
     """The server processes, live. For administrators."""
-    if not request.user.is_staff:
+    if not is_administrator(request.user):
         raise PermissionDenied
     return render(request, "status.html")
 
@@ -50,7 +51,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     For whoever sends ``Authorization: Bearer`` with ``METRICS_TOKEN``, and for
     administrators; without a token set, for administrators only.
     """
-    if not (_has_token(request) or (request.user.is_active and request.user.is_staff)):
+    if not (_has_token(request) or is_administrator(request.user)):
         raise PermissionDenied
     registry = CollectorRegistry()
     registry.register(_Processes())

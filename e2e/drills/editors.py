@@ -145,7 +145,7 @@ class Editor:
 
     def _form(self, text: str) -> dict[str, str]:
         stay = {name: self.stay[name] for name in ("fence", "version")}
-        return {"title": "Typed", "text": text, "sequence": str(self.sequence), **stay}
+        return {"text": text, "sequence": str(self.sequence), **stay}
 
     def types(self, text: str) -> Answer:
         """Post a draft; what is confirmed is written down."""

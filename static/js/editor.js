@@ -3,7 +3,7 @@
 (() => {
   const kept = document.querySelector("#kept");
   const form = document.querySelector("#editor");
-  const NAMES = ["fence", "version", "sequence", "title", "text"];
+  const NAMES = ["fence", "version", "sequence", "text"];
   const stored = JSON.parse(localStorage.getItem(kept.dataset.kept));
   const forget = () => localStorage.removeItem(kept.dataset.kept);
   if (stored && stored.fence !== form?.elements.fence.value) {
@@ -14,7 +14,7 @@
     addEventListener("load", () => kept.requestSubmit());
   }
   if (!form) return;
-  const { sequence, title, text } = form.elements;
+  const { sequence, text } = form.elements;
   const state = () => document.querySelector("#save-state");
   const isKept = () => Number(state().dataset.sequence) >= Number(sequence.value);
   const show = (waiting) => Object.assign(state().dataset, { state: waiting, waiting });
@@ -57,6 +57,6 @@
   });
   setInterval(() => {
     const lost = (form.querySelector("[data-testid=pen]")?.dataset.state ?? "theirs") === "theirs";
-    title.readOnly = text.readOnly = lost || Date.now() - heard > pen().lasts;
+    text.readOnly = lost || Date.now() - heard > pen().lasts;
   }, 500);
 })();

@@ -600,3 +600,45 @@ async def test_a_feed_speaks_to_the_person_concerned(hub: Hub) -> None:
     await hub.flush()
     assert "opened you" not in leela_wire.frames[0]
     assert "opened you" in fry_wire.frames[0]
+
+
+async def test_who_is_left_out_by_a_delivery_that_ends_early_comes_back(
+    hub: Hub, board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hub has noted that they are up to date: only a resume can tell otherwise."""
+    monkeypatch.setattr("collab.live.hub.CHUNK", 1)
+    pages = [socket(user) for user in (LEELA, FRY, 3)]
+    for page, _ in pages:
+        hub.join(page, {})
+    board.notes["1"] = "news"
+    hub.changed(["note:1"])
+    flush = asyncio.create_task(hub.flush())
+    while not any(wire.frames for _, wire in pages):
+        await asyncio.sleep(0)
+    flush.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await flush
+    assert [wire.closed for _, wire in pages if wire.frames] == [None]
+    assert [wire.closed for _, wire in pages if not wire.frames] == [1006, 1006]
+    assert len(hub.sockets) == 1
+
+
+async def test_a_rendering_that_outlives_a_flush_that_was_ended_is_sent(
+    hub: Hub, board: Board
+) -> None:
+    """The next one is woken by its end."""
+    leela, wire = socket()
+    hub.join(leela, {})
+    board.notes["1"] = "news"
+    board.gate.clear()
+    flush = asyncio.create_task(hub.flush())
+    while not hub._jobs:
+        await asyncio.sleep(0)
+    flush.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await flush
+    hub._wake.clear()
+    board.gate.set()
+    await asyncio.wait_for(hub._wake.wait(), 5)
+    await hub.flush()
+    assert "news" in wire.frames[0]

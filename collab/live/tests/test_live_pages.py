@@ -17,7 +17,6 @@ from collab.live.process import FORBIDDEN, SIGNED_OUT, Process
 from collab.live.testing import LivePage, connect, eventually, signed_in, visit
 from collab.models import Document, Person
 from collab.operations import documents, editing
-from collab.operations.documents import Content
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -61,7 +60,7 @@ async def test_what_happens_while_away_arrives_at_the_reconnect(
         await page.socket.disconnect()
         fence = await take(document.pk, fry.pk)
         assert fence
-        new = Content(title="Annual plan", text="Second words.")
+        new = "Second words."
         await save(document.pk, fry.pk, new, fence=fence, version=1)
         page.socket = connect(page.client)
         await page.connect()

@@ -44,7 +44,7 @@ class Command(BaseCommand):
             if person is None:
                 raise CommandError(f"There is no active person with the username {username!r}.")
             return person
-        person = people.filter(is_superuser=True).first()
+        person = people.filter(role=Person.Role.OWNER).first()
         if person is None:
             raise CommandError("There is no admin yet; name the author with --author.")
         return person

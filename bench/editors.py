@@ -1,0 +1,81 @@
+"""Many editors that are open while nobody types: what they cost the server."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from django.conf import settings
+
+from collab.live.pages import Token
+from collab.live.regions import parse_id, region_id
+from collab.models import Document
+from collab.subjects import Claim, subject_of
+
+from . import ways, workspace
+from .client import Clients, Reader
+from .machine import cores, cpu_seconds, on_core
+from .results import Section
+
+#: Long enough for two renewals of all leases, and for pings to every page.
+WATCHED_SECONDS = 20.0
+#: After the last editor is open.
+SETTLING_SECONDS = 3.0
+
+
+def measure(options: argparse.Namespace) -> Section:
+    """Measure.
+
+    Raises:
+        Failed: something under test did not work.
+        AssertionError: an editor has lost its pen.
+    """
+    number = options.sockets
+    filled = workspace.build(number, 1, number)
+    documents = sorted(Document.objects.values_list("pk", flat=True))
+    server_core, client_core = cores()
+    port, clients = settings.PORT, Clients(Reader(), b"lock_badge-")
+    with (
+        ways.product(server_core, port, Path(settings.DATA_DIR)) as server,
+        on_core(client_core),
+    ):
+        first, *others = zip(filled.visitors, documents, strict=True)
+        loaded = workspace.Loaded.load(port, f"/documents/{first[1]}/edit/", first[0])
+        pages = [(first[0], workspace.resume(loaded.token, loaded.marks))]
+        for visitor, document in others:
+            assert Document.objects.take(document, visitor.id)
+            token = _editor(loaded, visitor, document)
+            pages.append((visitor, workspace.resume(token, {})))
+        ways.enter(clients, port, pages)
+        clients.reader.idle(SETTLING_SECONDS)
+        before = cpu_seconds(server.pid)
+        clients.reader.idle(WATCHED_SECONDS)
+        used = cpu_seconds(server.pid) - before
+        clients.close()
+        held = Document.objects.held().count()
+    assert held == number, f"{held} of {number} editors have their pen."
+    percent = used / WATCHED_SECONDS * 100
+    body = f"""{number:,} editors are open, each of another person, each with the pen of another
+document; nobody types. The server's CPU in {WATCHED_SECONDS:.0f} s: **{percent:.1f} % of a core**,
+with the pings of all sockets, the heartbeat and the renewal of all leases. At the end every
+editor has its pen.
+"""
+    figures = {"editors": number, "cpu_percent": percent}
+    return Section("Idle editors", body, figures=figures)
+
+
+def _editor(loaded: workspace.Loaded, visitor: workspace.Visitor, document: int) -> Token:
+    """The token of an editor like ``loaded``, of another document."""
+    token = loaded.another(visitor)
+    old = token.page.subject.partition(":")[2]
+    page = replace(token.page, subject=subject_of(document), claim=str(Claim(pen=1)))
+    assert token.page.claim == page.claim, "The pen was not taken for the first time."
+    return replace(token, page=page, regions=tuple(_of(i, old, document) for i in token.regions))
+
+
+def _of(identifier: str, old: str, document: int) -> str:
+    """A region of the one document's editor, as the other's has it."""
+    name, key = parse_id(identifier)
+    pk, *rest = key.split("_")
+    return region_id(name, "_".join([str(document), *rest])) if pk == old else identifier

@@ -1,0 +1,185 @@
+"""Many events at once: what the tick makes of them, and how soon all is right."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import multiprocessing
+import random
+import time
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import django
+from channels.layers import get_channel_layer
+from django.conf import settings
+from django.utils import timezone
+
+from collab.live.conf import conf
+from collab.models import Document
+
+from . import conventional, ways, workspace
+from .client import Clients, Failed, Reader, handshake
+from .driver import Plan, drive
+from .figures import quantile
+from .following import Change, Followers, delays
+from .machine import cores, cpu_seconds, on_core
+from .results import Section
+from .storm_report import section
+
+HOLDERS = 40
+DOCUMENTS = 100
+SHOWN_IN_STORM = 20
+TICK_RATE, STORM_RATE = 3000, 300
+#: After the last change, every page must be right.
+RIGHT_WITHIN_SECONDS = 1.0
+#: Delays are looked at on every so-manieth socket, rightness on all.
+SAMPLE = 20
+#: The conventional way gets the changes of this time, and as long to serve them
+#: as the measured series takes.
+CONVENTIONAL_SECONDS = 0.1
+
+
+def measure(options: argparse.Namespace) -> Section:
+    """Measure the tick (at one and at two times its rate) and the storm.
+
+    Raises:
+        Failed: something under test did not work.
+    """
+    people = min(options.people, options.sockets)
+    filled = workspace.build(people, HOLDERS, DOCUMENTS)
+    holders = [person.pk for person in filled.editors]
+    documents = sorted(Document.objects.values_list("pk", flat=True))
+    chance = random.Random(0)
+    everything = [documents] * options.sockets
+    some = [chance.sample(documents, SHOWN_IN_STORM) for _ in range(options.sockets)]
+    figures = {}
+    for name, rate, shown in (
+        ("tick", TICK_RATE, everything),
+        ("double", 2 * TICK_RATE, everything),
+        ("storm", STORM_RATE, some),
+    ):
+        plan = Plan(documents, holders, rate, options.storm)
+        figures[name] = {"ours": _ours(filled, plan, shown)}
+        if name != "double":
+            figures[name]["conventional"] = _conventional(filled, plan, shown)
+    return section(options.sockets, conf().tick_seconds, figures)
+
+
+def _ours(
+    filled: workspace.Workspace, plan: Plan, shown: Sequence[Sequence[int]]
+) -> dict[str, float]:
+    server_core, client_core = cores()
+    port, folder = settings.PORT, Path(settings.DATA_DIR)
+    # The last of the holders, so that the first is the next.
+    tomorrow = timezone.now() + timedelta(days=1)
+    Document.objects.update(holder=plan.holders[-1], expires_at=tomorrow)
+    are_alike = len({tuple(documents) for documents in shown}) == 1
+    clients = Followers(Reader(), are_alike=are_alike)
+    with ways.product(server_core, port, folder) as server, on_core(client_core):
+        loaded = workspace.Loaded.load(port, "/", filled.visitors[0])
+        pages = []
+        for number, documents in enumerate(shown):
+            visitor = filled.visitors[number % len(filled.visitors)]
+            regions = tuple(workspace.badge_id(document) for document in documents)
+            token = replace(loaded.another(visitor), regions=regions)
+            pages.append((visitor, workspace.resume(token, {})))
+        ways.enter(clients, port, pages)
+        clients.reader.idle(ways.SETTLING_SECONDS)
+        clients.forget()
+        before = cpu_seconds(server.pid)
+        changes, seconds = _driven(plan, clients)
+        used = cpu_seconds(server.pid) - before
+        clients.close()
+    last = max(change.at for change in changes)
+    waited = _checked(clients, shown, _by_document(changes))
+    return {
+        "rate": plan.rate,
+        "changes": len(changes),
+        "told_rate": len(changes) / (last - changes[0].at),
+        "fragments": clients.fragments,
+        "frames": sum(len(frames) for frames in clients.frames.values()),
+        "cpu_us": used / clients.fragments * 1e6,
+        "cpu_us_per_change": used / (len(changes) * len(shown[0])) * 1e6,
+        "cpu_percent": used / seconds * 100,
+        "p50_ms": quantile(waited, 0.5) * 1e3,
+        "p99_ms": quantile(waited, 0.99) * 1e3,
+        "right_ms": (max(f[-1][0] for f in clients.frames.values()) - last) * 1e3,
+    }
+
+
+def _driven(plan: Plan, clients: Clients) -> tuple[list[Change], float]:
+    """Let the changes happen; read until all must be right."""
+    spawning = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, spawning, django.setup) as process:
+        process.submit(time.perf_counter).result()  # it has started
+        clients.reader.idle(0.1)
+        began = time.perf_counter()
+        driving = process.submit(drive, plan)
+        while not driving.done():
+            clients.reader.pump(0.05)
+        seconds = time.perf_counter() - began
+        clients.reader.idle(RIGHT_WITHIN_SECONDS)
+        return driving.result(), seconds
+
+
+def _by_document(changes: Sequence[Change]) -> Mapping[int, Sequence[Change]]:
+    by_document: dict[int, list[Change]] = defaultdict(list)
+    for change in changes:
+        by_document[change.document].append(change)
+    return by_document
+
+
+def _checked(
+    clients: Followers,
+    shown: Sequence[Collection[int]],
+    changes: Mapping[int, Sequence[Change]],
+) -> list[float]:
+    """Check every page; returns the delays on some of them."""
+    waited = []
+    for number, documents in enumerate(shown):
+        found = delays(clients.frames.get(number, []), documents, changes, HOLDERS)
+        if number % SAMPLE == 0:
+            waited += found
+    return waited
+
+
+def _conventional(
+    filled: workspace.Workspace, plan: Plan, shown: Sequence[Sequence[int]]
+) -> dict[str, float]:
+    """How much of it the conventional way can serve while it happens."""
+    server_core, client_core = cores()
+    folder = Path(settings.DATA_DIR)
+    clients = Clients(Reader(), b"lock_badge-")
+    with contextlib.ExitStack() as stack:
+        server, port = stack.enter_context(ways.conventional_server(server_core, folder))
+        stack.enter_context(on_core(client_core))
+        paths = (f"/?documents={','.join(map(str, documents))}" for documents in shown)
+        clients.connect(port, [handshake(port, path) for path in paths])
+        clients.reader.idle(ways.SETTLING_SECONDS)
+        before = cpu_seconds(server.pid)
+        asyncio.run(_announce(filled, plan))
+        clients.reader.idle(plan.seconds)
+        used = cpu_seconds(server.pid) - before
+        count = clients.count
+        clients.close()
+        server.kill()  # it has work for minutes
+    if not count:
+        raise Failed("The conventional way has served nothing.")
+    wanted = plan.rate * plan.seconds * len(shown) * len(shown[0]) / len(plan.documents)
+    return {"cpu_us": used / count * 1e6, "share": count / wanted}
+
+
+async def _announce(filled: workspace.Workspace, plan: Plan) -> None:
+    layer = get_channel_layer()
+    assert layer is not None
+    chance = random.Random(0)
+    for _ in range(round(plan.rate * CONVENTIONAL_SECONDS)):
+        document, person = chance.choice(plan.documents), chance.choice(filled.editors)
+        message = ways.badge_message(document, person)
+        await layer.group_send(conventional.group(document), message)

@@ -1,0 +1,96 @@
+"""The engine's threads and the database: nothing there makes the others wait."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection
+
+from collab.live import db
+from collab.live.conf import conf
+
+#: Longer than the engine's statements may take.
+SLOW_SECONDS = 4
+on_postgres = pytest.mark.skipif(
+    connection.vendor != "postgresql", reason="SQLite has no time limit for statements"
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _threads() -> Iterator[None]:
+    yield
+    db.shutdown()
+
+
+def slowly() -> None:
+    """A query that takes four seconds, or until it is cancelled."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(f"SELECT pg_sleep({SLOW_SECONDS})")
+        else:
+            until = time.monotonic() + SLOW_SECONDS
+            connection.connection.create_function("late", 0, lambda: time.monotonic() > until)
+            counting = "SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE NOT late()"
+            cursor.execute(f"WITH RECURSIVE c(n) AS ({counting}) SELECT max(n) FROM c")
+            cursor.fetchall()
+
+
+def setting(name: str) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SHOW {name}" if connection.vendor == "postgresql" else f"PRAGMA {name}")
+        return cursor.fetchone()[0]
+
+
+async def test_a_slow_query_makes_nobody_wait() -> None:
+    """For four seconds one thread waits for the database: the loop turns, and other
+    queries are answered."""
+    slow = asyncio.create_task(db.run(slowly))
+    others = 0
+    while not slow.done():
+        assert await db.run(setting, "statement_timeout" if is_postgres() else "synchronous")
+        others += 1
+    with_end = await asyncio.gather(slow, return_exceptions=True)
+    assert isinstance(with_end[0], DatabaseError) == is_postgres()
+    # At a tenth of a second each there would be twenty.
+    assert others > 20
+
+
+def is_postgres() -> bool:
+    return bool(connection.vendor == "postgresql")
+
+
+@on_postgres
+async def test_the_engine_has_less_time_than_requests() -> None:
+    """Two seconds; and no request gets a connection that has only that."""
+    assert conf().heartbeat_seconds + conf().statement_seconds < conf().node_timeout_seconds
+    assert await db.run(setting, "statement_timeout") == "2s"
+    with pytest.raises(DatabaseError):
+        await db.run(slowly)
+    db.shutdown()
+    for _ in range(20):
+        assert await asyncio.to_thread(of_a_request) == "15s"
+
+
+def of_a_request() -> str:
+    try:
+        return str(setting("statement_timeout"))
+    finally:
+        connection.close()
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="what SQLite is told")
+async def test_sqlite_is_tuned() -> None:
+    """Readers do not wait for the writer (WAL), a commit does not wait for the disk to
+    turn (NORMAL), sorting stays in memory, the file is read through memory."""
+    expected = {"journal_mode": "wal", "synchronous": 1, "temp_store": 2, "foreign_keys": 1}
+    for name, value in expected.items():
+        assert await db.run(setting, name) == value, name
+    assert await db.run(setting, "mmap_size") == 2**27
+    assert sqlite3.sqlite_version_info >= (3, 35), "RETURNING"

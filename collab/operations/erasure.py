@@ -1,0 +1,108 @@
+"""Erasing a person: their account and what is personal go; what they did for others
+stays, without their name.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+from django.db.models import Q
+
+from .. import personal
+from ..errors import CannotErase
+from ..live import presence
+from ..live.models import Connection
+from ..live.topics import changed
+from ..models import Person, SecurityEvent
+from ..models.person import STAND_IN
+from ..personal import RULES, Fate, Rule
+from ..subjects import PEOPLE, heading, pen
+
+#: The topics of leases, by model.
+LEASES = {"collab.Document": pen, "collab.Heading": heading}
+
+
+def erase(person_id: int) -> None:
+    """Erase a person, in two steps: they are signed out everywhere, and their open
+    pages close; then all the rest happens, or nothing of it. Doing it again completes
+    it.
+
+    Raises:
+        CannotErase: it would do harm; nothing was changed.
+        Person.DoesNotExist: there is nobody (any more).
+    """
+    check(Person.objects.get(pk=person_id))
+    stand_in = _stand_in()
+    _shut_out(person_id)
+    _erase(person_id, stand_in)
+
+
+def check(person: Person) -> None:
+    """May this person be erased?
+
+    Raises:
+        CannotErase: they may not.
+    """
+    if person.username == STAND_IN:
+        raise CannotErase("This account stands in for those who were erased.")
+    ruled = {(rule.model, rule.column) for rule in RULES}
+    if unknown := sorted(personal.columns() - ruled):
+        names = ", ".join(".".join(one) for one in unknown)
+        raise CannotErase(f"Nobody has decided what becomes of {names} (collab/personal.py).")
+    admins = Person.objects.filter(is_superuser=True, is_active=True)
+    if not admins.exclude(pk=person.pk).exists() and person.is_superuser:
+        raise CannotErase("Nobody else administers this workspace. Appoint somebody first.")
+
+
+def _stand_in() -> Person:
+    """Who stands where an erased person stood; made when first needed."""
+    nobody = {"is_active": False, "colour": Person.Colour.SLATE, "password": make_password(None)}
+    found, _ = Person.objects.get_or_create(username=STAND_IN, defaults=nobody)
+    if found.is_active or found.has_usable_password():
+        raise CannotErase(
+            f"Somebody has the username {STAND_IN!r}, which is meant for those who were "
+            "erased. Give them another one first."
+        )
+    return found
+
+
+@transaction.atomic
+def _shut_out(person_id: int) -> None:
+    person = Person.objects.get(pk=person_id)
+    person.is_active = False
+    person.save(update_fields=["is_active"])  # every process looks at their sockets
+    personal.sessions_of(person).delete()
+
+
+@transaction.atomic
+def _erase(person_id: int, stand_in: Person) -> None:
+    # Locked: nobody can write anything new in this person's name.
+    person = Person.objects.select_for_update().get(pk=person_id)
+    subjects = set(Connection.objects.filter(user=person).values_list("subject", flat=True))
+    # The log stays whole, but an address may lead back to them.
+    SecurityEvent.objects.filter(Q(actor=person) | Q(person=person)).update(address=None)
+    for rule in RULES:
+        _apply(rule, person, stand_in)
+    personal.entries_about(person).update(object_repr=STAND_IN)
+    person.delete()
+    topics = [presence.topic(subject) for subject in subjects if subject]
+    changed(PEOPLE, presence.EVERYBODY, *topics)
+
+
+def _apply(rule: Rule, person: Person, stand_in: Person) -> None:
+    rows: Any = rule.rows(person)
+    if rule.model in LEASES:
+        changed(*(LEASES[rule.model](pk) for pk in rows.values_list("pk", flat=True)))
+    match rule.fate:
+        case Fate.STAYS:
+            rows.update(**{rule.column: stand_in})
+        case Fate.GOES:
+            rows.delete()
+        case Fate.FORGETS:
+            rows.update(**{rule.column: None})
+        case Fate.RETURNS:
+            rows.revoke(seized_for="")
+        case Fate.WITHDRAWS:
+            rows.unask()

@@ -1,0 +1,457 @@
+"""Who may what: every page and every live region, asked by every kind of person.
+
+The matrix is generated from the URLs and the registry of regions: what is new and
+has no rule fails here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+from django.db.models.functions import Now
+from django.test import Client
+
+from collab import permissions, queries, regions
+from collab.live import regions as live_regions
+from collab.live.models import Connection, Node
+from collab.live.testing import announced
+from collab.models import Activity, Document, Draft, Heading, Link, Person, Share
+from collab.operations import activity, documents, drafts, editing, headings, sharing
+from collab.operations.documents import Content
+from collab.tests.test_views import own_urls
+
+pytestmark = pytest.mark.django_db
+
+SECRET = "Merger with Mom"
+WORDS = "Nobody may know of the popplers."
+
+#: Kinds of people, and what each may do with a document for named people.
+MAY = {
+    "author": "share",
+    "owner": "share",
+    "editor": "change",
+    "reader": "read",
+    "guest editor": "change",
+    "guest reader": "read",
+    "admin": "",
+    "member": "",
+    "guest": "",
+}
+LEVELS = ("", "read", "change", "share")
+
+#: By URL name: what one must be able to do with the document to use it.
+NEEDS = {
+    "document": "read",
+    "watch": "read",
+    "history": "read",
+    "revision": "read",
+    "comparison": "read",
+    "compare": "read",
+    "export_markdown": "read",
+    "export_html": "read",
+    "duplicate": "read",
+    "autosave": "read",
+    "edit": "change",
+    "rename": "change",
+    "pen": "change",
+    "draft": "change",
+    "template": "change",
+    "share": "share",
+    "move_to_trash": "share",
+    "trashed": "share",
+}
+#: What a POST needs beyond that.
+NEEDS_TO_POST = {"revision": "change", "duplicate": "create"}
+#: URLs that are about no document in particular; what they list is tested below.
+ELSEWHERE = {
+    *("dashboard", "active", "new", "export_all", "preview", "trash", "cover", "profile"),
+    *("people", "account", "invitation", "sign_out_elsewhere"),
+    *("status", "metrics", "healthz", "login", "logout", "shared", "shared_cover"),
+    *("password_change", "password_change_done", "password_reset", "password_reset_done"),
+    *("password_reset_confirm", "password_reset_complete"),
+}
+
+
+@pytest.fixture
+def cast(db: None) -> dict[str, Person]:
+    """One of each kind."""
+    roles = {"owner": "owner", "admin": "admin"}
+    return {
+        kind: Person.objects.create_user(
+            kind.replace(" ", "-"),
+            role=roles.get(kind, "guest" if kind.startswith("guest") else "member"),
+        )
+        for kind in MAY
+    }
+
+
+@pytest.fixture
+def secret(cast: dict[str, Person]) -> Document:
+    """A document for named people, with a past."""
+    made = documents.create(cast["author"].pk, Content(SECRET, WORDS))
+    sharing.set_access(made.pk, Document.Access.NAMED, actor=made.author_id)
+    for kind in ("editor", "reader", "guest editor", "guest reader"):
+        sharing.give(made.pk, cast[kind].pk, may_edit="editor" in kind, actor=made.author_id)
+    return made
+
+
+def client_of(person: Person) -> Client:
+    client = Client(headers={"host": "127.0.0.1"})
+    client.force_login(person)
+    return client
+
+
+def about_documents() -> Iterator[tuple[str, str]]:
+    for name, url in own_urls():
+        if name not in ELSEWHERE:
+            yield name, url
+
+
+def test_every_url_has_a_rule() -> None:
+    """A new page without one fails here."""
+    names = {name for name, _ in own_urls()}
+    assert names == NEEDS.keys() | ELSEWHERE
+
+
+@pytest.mark.parametrize("kind", list(MAY))
+@pytest.mark.parametrize(("name", "url"), list(about_documents()))
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_page_of_a_document(
+    cast: dict[str, Person], secret: Document, kind: str, name: str, url: str, method: str
+) -> None:
+    """Who may not read it cannot tell it from one that does not exist."""
+    client = client_of(cast[kind])
+    needed = NEEDS_TO_POST.get(name, NEEDS[name]) if method == "post" else NEEDS[name]
+    place = url.replace("/1/", f"/{secret.pk}/", 1)
+    nowhere = url.replace("/1/", f"/{secret.pk + 1000}/", 1)
+    answer = getattr(client, method)(place)
+    if not MAY[kind]:
+        absent = getattr(client, method)(nowhere)
+        assert answer.status_code == absent.status_code
+        assert without_token(answer.content) == without_token(absent.content)
+    elif not suffices(cast[kind], MAY[kind], needed):
+        assert answer.status_code in (403, 404, 405)
+        assert WORDS not in answer.content.decode()
+    else:
+        # A form without its fields, a draft or a version that is not there: refused
+        # for what they are, not for who asks.
+        assert answer.status_code in (200, 204, 302, 400, 404, 405, 409, 422)
+        assert answer.status_code != 404 or name in {"draft", "comparison", "trashed"}
+
+
+def suffices(person: Person, level: str, needed: str) -> bool:
+    if needed == "create":
+        return not person.is_guest
+    return LEVELS.index(level) >= LEVELS.index(needed)
+
+
+def without_token(page: bytes) -> str:
+    """What differs from one answer to the next, for whoever asks."""
+    text = re.sub(r'name="(csrfmiddlewaretoken|page)" value="[^"]*"', "", page.decode())
+    return re.sub(r'(value="\w+:)\w+"|next=[^"]*', "", text)
+
+
+def seen_by(person: Person) -> str:
+    """Everything that lists documents, in one text."""
+    client = client_of(person)
+    places = ["/", "/?q=popplers", "/?q=Mom", "/?show=editing", "/?show=unread", "/?sort=title"]
+    places += ["/?show=templates", "/documents/new/", "/active/", "/trash/", "/profile/"]
+    pages = [client.get(place).content for place in places]
+    pages.append(b"".join(client.get("/documents/export.zip")))
+    return b"\n".join(pages).decode(errors="replace")
+
+
+@pytest.mark.parametrize("kind", list(MAY))
+def test_it_is_in_no_list_of_others(cast: dict[str, Person], secret: Document, kind: str) -> None:
+    """Lists, search, filters, templates, who is here with what, the archive."""
+    Document.objects.filter(pk=secret.pk).update(is_template=True)
+    editing.take(secret.pk, cast["editor"].pk)
+    node = Node.objects.create(boot="b", host="h", pid=1)
+    Connection.objects.create(
+        node=node, page="p", user=cast["editor"], subject=f"document:{secret.pk}"
+    )
+    page = seen_by(cast[kind])
+    assert (SECRET in page) == bool(MAY[kind])
+    assert (WORDS in page) == bool(MAY[kind])
+
+
+def test_it_is_not_counted_as_new(cast: dict[str, Person], secret: Document) -> None:
+    """The counter of new documents is one for all."""
+    shown = regions.new_documents.load(["0"])["0"]
+    assert shown["count"] == 0
+
+
+def test_nobody_reads_elsewhere_what_the_editor_does(
+    cast: dict[str, Person], secret: Document
+) -> None:
+    """The list of people is one for all: it says that they are here."""
+    editing.take(secret.pk, cast["editor"].pk)
+    node = Node.objects.create(boot="b", host="h", pid=1)
+    Connection.objects.create(
+        node=node, page="p", user=cast["editor"], subject=f"document:{secret.pk}"
+    )
+    (here,) = queries.whereabouts()
+    assert (here.editing, here.reading) == ([], [])
+
+
+@pytest.mark.parametrize("kind", list(MAY))
+def test_toasts_are_for_those_who_may_read(
+    cast: dict[str, Person], secret: Document, kind: str
+) -> None:
+    """Each entry knows its audience, and the count of what was missed as well."""
+    somebody = Person.objects.create_user("somebody")
+    sharing.give(secret.pk, somebody.pk, may_edit=True, actor=secret.author_id)
+    activity.record(secret.pk, somebody.pk, Activity.Verb.SAVED)
+    feed = live_regions.get("toasts")
+    assert isinstance(feed, live_regions.Feed)
+    entry = feed.entries(0, 100)[-1]
+    assert entry.seen_by(cast[kind].pk) == bool(MAY[kind])
+
+
+@pytest.mark.parametrize("kind", list(MAY))
+def test_the_audience_is_who_may_follow(
+    cast: dict[str, Person], secret: Document, kind: str
+) -> None:
+    """Two ways to one answer, for this document, a public one and one that is gone."""
+    public = documents.create(cast["member"].pk, Content("Public", ""))
+    may = permissions.audience([secret.pk, public.pk])
+    for document in (secret, public):
+        right = permissions.followable(cast[kind]).filter(pk=document.pk).exists()
+        assert may(cast[kind].pk, document.pk) == right
+    assert not permissions.audience([4711])(cast["member"].pk, 4711)
+
+
+#: Regions about no document, and who sees them.
+GENERAL: dict[str, Callable[[Person], bool]] = {
+    "active_users": lambda person: not person.is_guest,
+    "people_here": lambda person: not person.is_guest,
+    "new_documents": lambda person: not person.is_guest,
+    "toasts": lambda person: True,
+    "server_status": lambda person: person.is_administrator,
+}
+#: Regions of pages that need more than the right to read.
+STRICT = {"editor_pen": "change", "heading_lease": "change", "renewal": "change"}
+
+
+@pytest.mark.parametrize("kind", list(MAY))
+@pytest.mark.parametrize("name", [region.name for region in live_regions.all_regions()])
+def test_every_region_asks(cast: dict[str, Person], secret: Document, kind: str, name: str) -> None:
+    """A new region is about a document, or has its rule above."""
+    region, person = live_regions.get(name), cast[kind]
+    if name in GENERAL:
+        assert bool(region.allow(person, [""])) == GENERAL[name](person)
+        return
+    for key in (str(secret.pk), f"{secret.pk}_1"):
+        try:
+            asked = region.topics_for(key)
+        except ValueError:
+            continue  # a key of the other kind
+        allowed = key in region.allow(person, [key])
+        needed = STRICT.get(name, "read")
+        if allowed:
+            assert LEVELS.index(MAY[kind]) >= LEVELS.index(needed), asked
+    keys = [str(secret.pk), f"{secret.pk}_1"]
+    able = LEVELS.index(MAY[kind]) >= LEVELS.index(STRICT.get(name, "read"))
+    assert bool(set(keys) & set(region.allow(person, keys))) == able
+
+
+def test_a_deactivated_person_has_no_right(cast: dict[str, Person], secret: Document) -> None:
+    """Whatever their role."""
+    for person in cast.values():
+        person.is_active = False
+        assert not permissions.followable(person).exists()
+        assert not permissions.is_administrator(person)
+
+
+def test_guests_write_nothing_of_their_own(cast: dict[str, Person]) -> None:
+    """No new documents, no copies."""
+    client = client_of(cast["guest reader"])
+    public = documents.create(cast["member"].pk, Content("Public", ""))
+    sharing.give(public.pk, cast["guest reader"].pk, may_edit=False, actor=public.author_id)
+    for place in ("/documents/new/", f"/documents/{public.pk}/duplicate/"):
+        assert client.post(place, {"title": "T", "text": "x"}).status_code == 403
+    assert "New document" not in client.get("/").content.decode()
+    page = client.get(f"/documents/{public.pk}/").content.decode()
+    assert "You may read this document" in page
+    assert "Duplicate" not in page
+
+
+# Rights that change while pages are open.
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_loses_the_right_loses_the_leases(cast: dict[str, Person], secret: Document) -> None:
+    """What was typed stays their draft; the others hear that the pen is free."""
+    editor = cast["editor"]
+    fence, heading = editing.take(secret.pk, editor.pk), headings.take(secret.pk, editor.pk)
+    assert fence
+    assert heading
+    drafts.keep(secret.pk, editor.pk, text="typed", fence=fence, version=1, sequence=1)
+    with announced() as topics:
+        sharing.give(secret.pk, editor.pk, may_edit=False, actor=secret.author_id)
+    assert {f"pen:{secret.pk}", f"heading:{secret.pk}", f"live.person:{editor.pk}"} <= topics
+    assert Document.objects.get(pk=secret.pk).holder is None
+    assert Heading.objects.get(pk=secret.pk).holder is None
+    assert Draft.objects.get().text == "typed"
+
+
+@pytest.mark.parametrize("form", [{"decided": "1"}, {"done": "1"}, {}])
+def test_a_late_save_without_the_right_is_refused(
+    cast: dict[str, Person], secret: Document, form: dict[str, str]
+) -> None:
+    """Whatever the form says; also a handover, a title and a taking back."""
+    editor = cast["editor"]
+    fence = editing.take(secret.pk, editor.pk)
+    sharing.give(secret.pk, editor.pk, may_edit=False, actor=secret.author_id)
+    client = client_of(editor)
+    fields = {"fence": str(fence), "version": "1", "text": "late", "title": "Late", **form}
+    for place in ("edit", "pen", "rename"):
+        address = f"/documents/{secret.pk}/{place}/"
+        assert client.post(address, {**fields, "act": "hand_over"}).status_code == 404
+    now = Document.objects.get(pk=secret.pk)
+    assert (now.text, now.title, now.holder) == (WORDS, SECRET, None)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_everybody_who_is_here_is_asked_again(cast: dict[str, Person], secret: Document) -> None:
+    """When a document is withdrawn from the workspace."""
+    sharing.set_access(secret.pk, Document.Access.WORKSPACE, actor=secret.author_id)
+    node = Node.objects.create(boot="b", host="h", pid=1)
+    Connection.objects.create(node=node, page="p", user=cast["member"])
+    with announced() as topics:
+        sharing.set_access(secret.pk, Document.Access.NAMED, actor=secret.author_id)
+    assert f"live.person:{cast['member'].pk}" in topics
+    with announced() as topics:
+        sharing.set_access(secret.pk, Document.Access.NAMED, actor=secret.author_id)
+    assert topics == set()
+
+
+# The page.
+
+
+def test_a_document_is_shared_on_its_page(cast: dict[str, Person], secret: Document) -> None:
+    """Access, a person, and back."""
+    client, place = client_of(cast["author"]), f"/documents/{secret.pk}/share/"
+    assert "guest-reader" in client.get(place).content.decode()
+    client.post(place, {"access": "workspace"})
+    client.post(place, {"person": cast["guest"].pk, "may_edit": "yes"})
+    assert permissions.editable(cast["guest"]).get() == secret
+    assert permissions.readable(cast["member"]).get() == secret
+    client.post(place, {"_method": "delete", "person": cast["guest"].pk})
+    assert not permissions.readable(cast["guest"]).exists()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"access": "public"},
+        {"person": "4711", "may_edit": "yes"},
+        {"person": "", "may_edit": "yes"},
+        {"person": "x", "may_edit": "perhaps"},
+        {"days": "10000"},
+        {},
+    ],
+)
+def test_a_bad_form_changes_nothing(
+    cast: dict[str, Person], secret: Document, form: dict[str, str]
+) -> None:
+    """422."""
+    client = client_of(cast["author"])
+    before = list(Share.objects.values_list("person", "may_edit"))
+    assert client.post(f"/documents/{secret.pk}/share/", form).status_code == 422
+    assert list(Share.objects.values_list("person", "may_edit")) == before
+    assert Document.objects.get(pk=secret.pk).access == "named"
+    assert not Link.objects.exists()
+
+
+# Links.
+
+
+def link_of(client: Client, document: Document) -> str:
+    page = client.post(f"/documents/{document.pk}/share/", {"days": "7"})
+    assert page["Cache-Control"] == "no-store"
+    found = re.search(r'value="http://[^/]+(/shared/[^"]+)"', page.content.decode())
+    assert found
+    return found[1]
+
+
+def test_a_link_opens_a_document_for_anybody(
+    cast: dict[str, Person], secret: Document, stranger: Client
+) -> None:
+    """To read, in no cache and no index, and until it is taken back."""
+    client = client_of(cast["author"])
+    link = link_of(client, secret)
+    page = stranger.get(link)
+    assert WORDS in page.content.decode()
+    assert page["Cache-Control"] == "private, no-store"
+    assert page["Referrer-Policy"] == "no-referrer"
+    assert "noindex" in page["X-Robots-Tag"]
+    assert "hx-" not in page.content.decode()
+    assert stranger.post(link).status_code == 405
+    assert link.split("/")[2] not in repr(list(Link.objects.values_list()))
+    made = Link.objects.get()
+    client.post(f"/documents/{secret.pk}/share/", {"_method": "delete", "link": made.pk})
+    assert stranger.get(link).status_code == 404
+
+
+@pytest.mark.parametrize("what", ["expired", "trashed", "guessed"])
+def test_a_link_that_is_not_good(
+    cast: dict[str, Person], secret: Document, stranger: Client, what: str
+) -> None:
+    """Nothing tells why."""
+    link = link_of(client_of(cast["author"]), secret)
+    if what == "expired":
+        Link.objects.update(expires_at=Now() - timedelta(seconds=1))
+    elif what == "trashed":
+        Document.objects.update(trashed_at=Now())
+    else:
+        link = link[:-2] + "x/"
+    for place in (link, f"{link}cover.webp"):
+        answer = stranger.get(place)
+        assert answer.status_code == 404
+        assert SECRET not in answer.content.decode()
+
+
+# Roles.
+
+
+@pytest.mark.parametrize(
+    ("kind", "may"),
+    [("owner", {"owner", "admin", "member", "guest"}), ("admin", {"member", "guest"})],
+)
+def test_who_manages_whom(cast: dict[str, Person], kind: str, may: set[str]) -> None:
+    """Nobody can give, or take, a role above their reach."""
+    assert {role.value for role in permissions.roles_to_give(cast[kind])} == may
+    for other in cast.values():
+        assert permissions.may_manage(cast[kind], other) == (other.role in may)
+    for nobody in ("member", "guest", "author"):
+        assert not permissions.may_manage(cast[nobody], cast["guest"])
+
+
+def test_the_administration_keeps_to_it(cast: dict[str, Person], secret: Document) -> None:
+    """An administrator sees no restricted document there, and makes no owner."""
+    client = client_of(cast["admin"])
+    for place in ("document/", "activity/", f"document/{secret.pk}/change/"):
+        answer = client.get(f"/admin/collab/{place}", follow=True)
+        assert SECRET not in answer.content.decode()
+    page = client.get(f"/admin/collab/person/{cast['guest'].pk}/change/").content.decode()
+    assert 'value="member"' in page
+    assert 'value="owner"' not in page
+    owner = cast["owner"]
+    answer = client.post(f"/admin/collab/person/{owner.pk}/change/", {"role": "guest"})
+    assert answer.status_code == 403
+    owner.refresh_from_db()
+    assert owner.role == "owner"
+
+
+def test_djangos_flags_follow_the_role() -> None:
+    """As ``createsuperuser`` and the administration expect."""
+    root = Person.objects.create_superuser("root")
+    assert root.role == Person.Role.OWNER
+    root.role = Person.Role.MEMBER
+    root.save()
+    root.refresh_from_db()
+    assert (root.is_staff, root.is_superuser) == (False, False)

@@ -1,0 +1,345 @@
+"""Backups: whole while somebody writes, refused where they would do harm, and put
+back row by row and byte by byte. Every command is a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO
+
+import pytest
+from django.db import connection
+
+from collab.backups import BackupError, postgres, verify
+from collab.backups.archive import MANIFEST
+from collab.tests.places import Place, Rows, text_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MakePlace = Callable[[str], Place]
+SESSIONS = "collab_signin"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> MakePlace:
+    return lambda name: Place.made(tmp_path / name)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """A place with the demo in it, and somebody signed in."""
+    made = Place.made(tmp_path_factory.mktemp("demo") / "place")
+    made.environment["DEMO"] = "1"
+    made.does("migrate", "--verbosity", "0")
+    made.does("demo")
+    made.runs(
+        "from django.test import Client; from collab.models import Person; "
+        "Client().force_login(Person.objects.get(username='fry'))"
+    )
+    return made
+
+
+@pytest.fixture
+def filled(demo: Place, tmp_path: Path) -> Place:
+    """A copy of it."""
+    return demo.copied(tmp_path / "filled")
+
+
+def archives_in(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.zip"))
+
+
+def after(saves: int, output: IO[str]) -> None:
+    """Wait for so many saves."""
+    for _ in range(saves):
+        assert output.readline()
+
+
+def test_a_backup_is_whole_while_somebody_writes(filled: Place, place: MakePlace) -> None:
+    """Each of three backups, made beside a writer, is the workspace of one moment: no
+    version without its revision, activity and cover, and nothing out of order."""
+    with filled.writing() as writer:
+        assert writer.stdout
+        for name in ("one", "two", "three"):
+            after(12, writer.stdout)
+            filled.does("backup", str(filled.folder / f"{name}.zip"))
+    now, pictures = filled.rows(), filled.media
+    counts = []
+    for name in ("one", "two", "three"):
+        there = place(name)
+        there.does("restore", str(filled.folder / f"{name}.zip"))
+        counts.append(_is_of_one_moment(there, now, pictures))
+    # Somebody did write meanwhile, and went on.
+    assert counts == sorted({*counts, len(now["collab_activity"])})[:3]
+
+
+def _is_of_one_moment(there: Place, now: Mapping[str, Rows], pictures: Mapping[str, bytes]) -> int:
+    """Is this a state that the other place went through?
+
+    Returns:
+        The number of its activities.
+    """
+    found, media = there.rows(), there.media
+    for table in ("collab_activity", "collab_revision"):  # nothing in there is ever changed
+        assert list(found[table]) == list(now[table])[: len(found[table])]
+    columns = there.columns("collab_document", "id", "version", "text", "author_id")
+    writer = max(author for _, _, _, author in columns)
+    revisions = there.columns("collab_revision", "document_id", "version", "cover")
+    written = [row for row in columns if row[3] == writer]
+    assert written
+    for pk, version, text, _ in written:
+        assert text == text_of(version)
+        assert sorted(v for d, v, _ in revisions if d == pk) == list(range(1, version + 1))
+    covers = {cover for _, _, cover in revisions if cover}
+    assert covers
+    # A picture that no row names yet may still have been written just then.
+    for name in (f"covers/{cover}" for cover in covers):
+        assert media[name] == pictures[name]
+    return len(found["collab_activity"])
+
+
+def test_a_restored_place_is_the_same_row_by_row(filled: Place, place: MakePlace) -> None:
+    """Every row of every table, every file; but everybody has to sign in again. And
+    life goes on there: the counters know what has been given out."""
+    with filled.writing() as writer:
+        assert writer.stdout
+        after(8, writer.stdout)
+    filled.does("backup", str(filled.folder))
+    (archive,) = archives_in(filled.folder)
+    assert archive.stat().st_mode & 0o077 == 0
+    there = place("there")
+    said = there.does("restore", str(archive))
+    before, restored = dict(filled.rows()), dict(there.rows())
+    assert len(before) > 15
+    assert len(before.pop(SESSIONS)) == 1
+    assert restored.pop(SESSIONS) == []
+    assert restored == before
+    assert len(filled.media) >= 2
+    assert there.media == filled.media
+    assert "1. manage.py collectstatic" in said  # nothing to migrate
+    assert "SECRET_KEY" in said
+    with there.writing() as writer:
+        assert writer.stdout
+        after(6, writer.stdout)
+    assert len(there.rows()["collab_document"]) > len(filled.rows()["collab_document"])
+
+
+def test_a_restore_refuses_a_place_that_is_not_empty(
+    filled: Place, demo: Place, tmp_path: Path, place: MakePlace
+) -> None:
+    """Unless told; then what was there is gone, pictures too. A place that was only
+    migrated is empty."""
+    archive = str(filled.folder / "b.zip")
+    filled.does("backup", archive)
+    other = demo.copied(tmp_path / "other")
+    other.runs("from collab.models import Activity; Activity.objects.all().delete()")
+    (other.folder / "media").mkdir()
+    (other.folder / "media" / "somebodys").write_text("picture")
+    before = other.rows(), other.media
+    assert "There are people" in other.refuses("restore", archive)
+    assert (other.rows(), other.media) == before
+    other.does("restore", archive, "--replace")
+    assert other.rows()["collab_activity"] == filled.rows()["collab_activity"]
+    assert other.media == {}
+    bare = place("bare")
+    bare.does("migrate", "--verbosity", "0")
+    (bare.folder / "media").mkdir()
+    (bare.folder / "media" / "somebodys").write_text("picture")
+    assert "There are files" in bare.refuses("restore", archive)
+    (bare.folder / "media" / "somebodys").unlink()
+    bare.does("restore", archive)
+
+
+def test_a_restore_refuses_while_a_server_runs(filled: Place) -> None:
+    """It would go on with what it knows."""
+    filled.does("backup", str(filled.folder / "b.zip"))
+    filled.runs(
+        "from collab.live.models import Node; "
+        "Node.objects.create(boot='b', host='planet-express', pid=7)",
+    )
+    before = filled.rows()
+    said = filled.refuses("restore", str(filled.folder / "b.zip"), "--replace")
+    assert "planet-express:7" in said
+    assert filled.rows() == before
+
+
+def changed(archive: Path, name: str, content: bytes | None) -> Path:
+    """A copy of an archive in which a member is another, or none."""
+    to = archive.with_name("changed.zip")
+    with zipfile.ZipFile(archive) as source, zipfile.ZipFile(to, "w") as copy:
+        for member in source.namelist():
+            if member != name:
+                copy.writestr(member, source.read(member))
+            elif content is not None:
+                copy.writestr(member, content)
+    return to
+
+
+def test_a_damaged_backup_is_refused_before_anything_is_touched(
+    filled: Place, place: MakePlace
+) -> None:
+    """Whatever is damaged, missing, or too much; and ``--check`` finds the same."""
+    with filled.writing() as writer:
+        assert writer.stdout
+        after(2, writer.stdout)
+    good = filled.folder / "b.zip"
+    filled.does("backup", str(good))
+    assert "undamaged" in filled.does("restore", "--check", str(good))
+    with zipfile.ZipFile(good) as archive:
+        manifest = json.loads(archive.read(MANIFEST))
+        (picture, *_) = [name for name in manifest["members"] if name.startswith("media/")]
+        data = archive.read(manifest["database"])
+    flipped = data[:5000] + bytes([data[5000] ^ 1]) + data[5001:]
+    with pytest.raises(BackupError, match="just what its manifest names"):
+        verify(changed(good, picture, None))
+    bad = changed(good, manifest["database"], flipped)
+    assert "checksum" in filled.refuses("restore", "--check", str(bad))
+    there = place("there")
+    assert "checksum" in there.refuses("restore", str(bad))
+    assert there.media == {}
+    assert not there.has_tables()
+    cut = filled.folder / "cut.zip"
+    cut.write_bytes(good.read_bytes()[:-200])
+    for path in (cut, filled.folder / "nowhere.zip"):
+        with pytest.raises(BackupError, match="cannot be read as a backup"):
+            verify(path)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """A small one, made by hand: whose manifest is true."""
+    path = tmp_path / "made.zip"
+    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    manifest = {
+        "format": 1,
+        "made_at": "2026-01-01T00:00:00+00:00",
+        "engine": connection.vendor,
+        "database": "database",
+        "migrations": [],
+        "members": {"database": {"size": 0, "sha256": empty}},
+    }
+    with zipfile.ZipFile(path, "w") as made:
+        made.writestr("database", b"")
+        made.writestr(MANIFEST, json.dumps(manifest))
+    return path
+
+
+def told(archive: Path, **otherwise: object) -> Path:
+    """The same archive with another manifest."""
+    with zipfile.ZipFile(archive) as opened:
+        manifest = json.loads(opened.read(MANIFEST))
+    return changed(archive, MANIFEST, json.dumps({**manifest, **otherwise}).encode())
+
+
+def test_a_manifest_is_believed_only_so_far(archive: Path) -> None:
+    """Another format, no manifest at all, paths that lead elsewhere."""
+    assert verify(archive).members["database"].size == 0
+    with pytest.raises(BackupError, match="format 2"):
+        verify(told(archive, format=2))
+    faults: list[dict[str, object]] = [
+        {"members": 7},
+        {"members": {"database": {}}},
+        {"more": 1},
+    ]
+    for broken in faults:
+        with pytest.raises(BackupError, match="cannot be read"):
+            verify(told(archive, **broken))
+    with pytest.raises(BackupError, match="no readable manifest"):
+        verify(changed(archive, MANIFEST, None))
+    member = verify(archive).members["database"]
+    said = {"size": member.size, "sha256": member.sha256}
+    for name in ("media/../../settings.py", "/etc/passwd", "media/", "media//x", "elsewhere"):
+        path = told(archive, members={"database": said, name: said})
+        with zipfile.ZipFile(path, "a") as opened:
+            opened.writestr(name, b"")
+        with pytest.raises(BackupError, match="unknown kind"):
+            verify(path)
+
+
+def test_a_backup_of_elsewhere_is_refused(archive: Path, place: MakePlace) -> None:
+    """Of the other kind of database, or of a release that knows more than this one."""
+    there = place("there")
+    said = there.refuses("restore", str(told(archive, engine="oracle")))
+    assert "This is a backup of oracle" in said
+    said = there.refuses("restore", str(told(archive, migrations=["collab.9999_later"])))
+    assert "later release" in said
+    assert "collab.9999_later" in said
+
+
+def test_an_older_backup_says_what_to_migrate(filled: Place, place: MakePlace) -> None:
+    """It is restored as it was, and then brought up to date by ``migrate``."""
+    filled.runs(
+        "from collab.models import *; from collab.live.models import *; "
+        "Node.objects.all().delete()",
+    )
+    filled.does("migrate", "live", "0001", "--verbosity", "0")
+    filled.does("backup", str(filled.folder / "b.zip"))
+    there = place("there")
+    said = there.does("restore", str(filled.folder / "b.zip"))
+    assert "1. manage.py migrate" in said
+    assert "live.0002_node_stats" in said
+    there.does("migrate", "--verbosity", "0")
+    there.does("check", "--database", "default")
+    assert there.rows()["collab_person"] == filled.rows()["collab_person"]
+
+
+def test_a_backup_overwrites_nothing(filled: Place) -> None:
+    """And leaves nothing half-written behind."""
+    kept = filled.folder / "kept.zip"
+    kept.write_text("mine")
+    assert "exists already" in filled.refuses("backup", str(kept))
+    assert kept.read_text() == "mine"
+    assert "no folder" in filled.refuses("backup", str(filled.folder / "none" / "b.zip"))
+    assert [path.name for path in archives_in(filled.folder)] == ["kept.zip"]
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="pages are SQLite's")
+def test_a_damaged_database_is_no_backup(filled: Place) -> None:
+    """Better to hear of it from the backup than from the restore."""
+    filled.runs(
+        "from django.db import connection; "
+        "connection.cursor().execute('PRAGMA wal_checkpoint(TRUNCATE)')",
+    )
+    path = filled.folder / "collab.sqlite3"
+    data = bytearray(path.read_bytes())
+    data[40960 : 40960 + 4096 * 3] = b"\xff" * 4096 * 3
+    path.write_bytes(data)
+    filled.refuses("backup", str(filled.folder / "b.zip"))
+    assert archives_in(filled.folder) == []
+    assert not [path for path in filled.folder.iterdir() if "backup" in path.name]
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="PostgreSQL's programs")
+def test_without_postgresqls_programs_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sentence for the administrator."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BackupError, match="no pg_dump: install PostgreSQL's client programs"):
+        postgres.dump(tmp_path / "dump")
+    program = tmp_path / "pg_dump"
+    program.write_text(
+        "#!/bin/sh\necho 'aborting because of server version mismatch' >&2\nexit 1\n"
+    )
+    program.chmod(0o755)
+    with pytest.raises(BackupError, match="Install the client programs of the server's version"):
+        postgres.dump(tmp_path / "dump")
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="one transaction of psql")
+def test_a_restore_that_fails_loses_nothing(filled: Place, tmp_path: Path) -> None:
+    """The old tables are dropped in the transaction that makes the new ones."""
+    before = filled.rows()
+    filled.does("backup", str(filled.folder / "b.zip"))
+    script = tmp_path / "broken.sql"
+    with zipfile.ZipFile(filled.folder / "b.zip") as opened:
+        script.write_bytes(opened.read("database.sql") + b"\nSELECT no_such_function();\n")
+    program = (
+        "from pathlib import Path; from collab.backups import postgres; "
+        f"postgres.load(Path({str(script)!r}))"
+    )
+    assert "no_such_function" in filled.manage("shell", "-c", program).stderr
+    assert filled.rows() == before

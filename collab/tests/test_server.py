@@ -1,0 +1,43 @@
+"""The hardened Daphne, as far as it can be seen without a network."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from unittest.mock import Mock
+
+from collab.live.conf import conf
+from project.server import Inbox
+
+FRAME: dict[str, Any] = {"type": "websocket.receive", "text": "x"}
+END: dict[str, Any] = {"type": "websocket.disconnect", "code": 1006}
+
+
+def inbox() -> tuple[Inbox, asyncio.Queue[dict[str, Any]], Mock]:
+    queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    protocol = Mock()
+    return Inbox(protocol, queue), queue, protocol.transport.abortConnection
+
+
+def test_who_sends_more_than_can_be_read_is_cut() -> None:
+    """What it sent is forgotten; the application still learns of the end."""
+    box, queue, abort = inbox()
+    for _ in range(conf().inbound_frames):
+        box.put_nowait(FRAME)
+    assert queue.qsize() == conf().inbound_frames
+    assert not abort.called
+    for _ in range(3):
+        box.put_nowait(FRAME)
+    assert queue.empty()
+    abort.assert_called_once_with()
+    box.put_nowait(END)
+    assert queue.get_nowait() == END
+
+
+def test_who_waits_to_be_read_may_send_on() -> None:
+    """However much it is in all."""
+    box, queue, abort = inbox()
+    for _ in range(conf().inbound_frames * 10):
+        box.put_nowait(FRAME)
+        queue.get_nowait()
+    assert not abort.called

@@ -1,0 +1,195 @@
+"""Title and cover: their page, beside whoever writes the text."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from .. import queries
+from ..errors import StaleHeading
+from ..forms import RenameForm, TitleForm
+from ..models import Document, Heading
+from ..operations import editing, headings
+from ..permissions import changeable_document, editable_document
+from ..subjects import RENAMING, Claim, subject_of
+from .addresses import to_editor, to_rename
+from .requests import PersonRequest, is_visit, method_of, number_of
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def rename(request: PersonRequest, pk: int) -> HttpResponse:
+    """Another title or cover. Opening the page takes their lease, if that is free.
+
+    ``POST``: change them; with ``move``, bring one's lease here from another tab;
+    ``DELETE``: give it back. ``pen`` is the editor's fence, for who comes from there.
+    """
+    if request.method == "POST":
+        return _post(request, changeable_document(request.user, pk))
+    document = editable_document(request.user, pk)
+    fence, pen = (number_of(request.GET.get(name, "")) for name in ("heading", "pen"))
+    if fence and _holds(request, document, fence):
+        return _page(request, document, _form(document, fence, pen), fence, pen)
+    if not is_visit(request):
+        return HttpResponse(status=204)
+    taken = headings.take(pk, request.user.pk) or _bring(request, document)
+    if taken is not None:
+        return to_rename(pk, fence=taken, pen=pen)
+    return _page(request, document, None, 0, pen)
+
+
+def _post(request: PersonRequest, document: Document) -> HttpResponse:
+    pen = number_of(request.POST.get("pen", ""))
+    if method_of(request) == "DELETE":
+        fence = number_of(request.POST.get("fence", "")) or 0
+        headings.release(document.pk, request.user.pk, fence)
+        return _back(document, pen)
+    if request.htmx:
+        return _in_editor(request, document)
+    if "move" in request.POST:
+        moved = headings.move(document.pk, request.user.pk)
+        return to_rename(document.pk, fence=moved, pen=pen)
+    return _change(request, document, pen)
+
+
+def _in_editor(request: PersonRequest, document: Document) -> HttpResponse:
+    """The title's field beside the text: ``hold`` its lease while somebody types there;
+    when they leave it, the title is changed and the lease given back."""
+    form = TitleForm(request.POST)
+    if "hold" in request.POST:
+        is_current = request.POST.get("title") == document.title
+        if not headings.hold(document.pk, request.user.pk) or not is_current:
+            return HttpResponse(status=204)  # the page has said who has it
+        context = {"version": document.heading.version}
+        return render(request, "partials/title_state.html", context)
+    error = retitled(request, document, form)
+    # Who is told what the title is now has seen that version.
+    present = Heading.objects.get(pk=document.pk)
+    answer = {"version": present.version, "present": present.title, "error": error}
+    return render(request, "partials/title_state.html", answer, status=409 if error else 200)
+
+
+def retitled(request: PersonRequest, document: Document, form: TitleForm) -> str:
+    """Change the title to what the editor's field has; what is wrong, if it cannot."""
+    if not form.is_valid():
+        return " ".join(str(error) for errors in form.errors.values() for error in errors)
+    title, version = form.cleaned_data["title"], form.cleaned_data["heading"]
+    try:
+        headings.retitle(document.pk, request.user.pk, title=title, version=version)
+    except StaleHeading as error:
+        return str(error)
+    return ""
+
+
+def _change(request: PersonRequest, document: Document, pen: int | None) -> HttpResponse:
+    form = RenameForm(request.POST, request.FILES)
+    cover = form.store(document.cover)
+    if cover is None:
+        fence = number_of(request.POST.get("fence", "")) or 0
+        return _page(request, document, form, fence, pen, status=422)
+    person, title, version = request.user.pk, form.cleaned_data["title"], document.heading.version
+    fence = form.cleaned_data["fence"]
+    # Away for long, and nobody changed anything meanwhile: it is no conflict.
+    if form.cleaned_data["version"] == version and document.heading.fence != fence:
+        fence = headings.take(document.pk, person) or fence
+    seen = {"fence": fence, "version": form.cleaned_data["version"]}
+    if (title, cover) != (document.title, document.cover):
+        try:
+            headings.change(document.pk, person, title=title, cover=cover, **seen)
+        except StaleHeading as error:
+            return _late(request, document, form, cover, pen, error)
+        messages.success(request, _("Saved."))
+    headings.release(document.pk, person, fence)
+    return _back(document, pen)
+
+
+def _late(
+    request: PersonRequest,
+    document: Document,
+    form: RenameForm,
+    cover: str,
+    pen: int | None,
+    error: StaleHeading,
+) -> HttpResponse:
+    """What was typed and uploaded stays, beside what holds now; who saves it again
+    has seen both."""
+    fence = headings.take(document.pk, request.user.pk, own_fence=form.cleaned_data["fence"])
+    new_cover = cover if cover != document.cover else form.cleaned_data["kept_cover"]
+    document = changeable_document(request.user, document.pk)
+    again = RenameForm(
+        initial={
+            **form.cleaned_data,
+            "version": document.heading.version,
+            "fence": fence or 0,
+            "kept_cover": new_cover,
+        }
+    )
+    trashed = _("The document is in the trash. What you typed stays here.")
+    message = trashed if document.trashed_at else str(error)
+    return _page(request, document, again, fence or 0, pen, message=message, status=409)
+
+
+def _form(document: Document, fence: int, pen: int | None) -> RenameForm:
+    version = document.heading.version
+    known = {"title": document.title, "version": version, "fence": fence, "pen": pen}
+    return RenameForm(initial=known)
+
+
+def _page(
+    request: PersonRequest,
+    document: Document,
+    form: RenameForm | None,
+    fence: int,
+    pen: int | None,
+    *,
+    message: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    claim = Claim(_kept_pen(request, document, pen), fence)
+    context = {
+        "document": document,
+        "form": form,
+        "fence": fence,
+        "pen": pen,
+        "message": message,
+        "region_key": f"{document.pk}_{fence}",
+        "subject": subject_of(document.pk),
+        "mode": RENAMING,
+        "claim": claim,
+    }
+    return render(request, "documents/rename.html", context, status=status)
+
+
+def _back(document: Document, pen: int | None) -> HttpResponse:
+    return to_editor(document.pk, pen) if pen else redirect("document", document.pk)
+
+
+def _holds(request: PersonRequest, document: Document, fence: int) -> bool:
+    """A reload (or the redirect after taking) shows the fence it already has."""
+    if document.heading.holder_id != request.user.pk or document.heading.fence != fence:
+        return False
+    headings.renew([(document.pk, fence)])
+    return True
+
+
+def _kept_pen(request: PersonRequest, document: Document, pen: int | None) -> int:
+    """The pen that this page holds on to for the editor, if it is the person's."""
+    if not pen or document.holder_id != request.user.pk or document.fence != pen:
+        return 0
+    editing.renew([(document.pk, pen)])
+    return pen
+
+
+def _bring(request: PersonRequest, document: Document) -> int | None:
+    """One's own lease, if the page that had it is no longer there."""
+    lease = document.heading
+    if lease.holder_id != request.user.pk:
+        return None
+    here = queries.claims(request.user.pk, document.pk)
+    if any(claim.heading == lease.fence for claim in here):
+        return None
+    return headings.move(document.pk, request.user.pk)

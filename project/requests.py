@@ -1,0 +1,56 @@
+"""Requests over ASGI: each has a thread, and the next one goes on with it.
+
+Django by itself starts a thread for each request and ends it afterwards, which also
+ends the thread's connection to the database; and it goes back to the event loop
+between one middleware and the next.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
+from django.core.handlers.asgi import ASGIHandler
+from django.db import connections
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+#: So many threads are kept for the next requests; more at a time have theirs anew.
+KEPT_THREADS = 16
+
+
+class PageHandler(ASGIHandler):
+    """Django's handler, with each request in its thread from the first middleware
+    to the view and back: all of them are synchronous."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: Those that have nothing to do, the one that worked last at the end.
+        self._threads: deque[ThreadPoolExecutor] = deque()
+
+    def load_middleware(self, is_async: bool = False) -> None:
+        super().load_middleware(is_async=False)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            thread = self._threads.pop()
+        except IndexError:
+            thread = ThreadPoolExecutor(1, thread_name_prefix="request")
+        try:
+            async with ThreadSensitiveContext(executor=thread):
+                await super().__call__(scope, receive, send)
+        finally:
+            # When it is done with everything: a view goes on if its client has left.
+            thread.submit(self._rest, thread)
+
+    async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
+        return await sync_to_async(self.get_response)(request)
+
+    def _rest(self, thread: ThreadPoolExecutor) -> None:
+        if len(self._threads) < KEPT_THREADS:
+            self._threads.append(thread)
+        else:
+            connections.close_all()
+            thread.shutdown(wait=False)
