@@ -6,11 +6,12 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from .models import Activity, Document, Person, SecurityEvent
-from .operations import people
+from .operations import people, trash
 from .permissions import followable, is_administrator, may_manage, roles_to_give
 
 admin.site.site_header = "Collab"
@@ -151,6 +152,15 @@ class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return is_administrator(request.user)
+
+    # With everything that belongs to it, as when the trash is emptied.
+
+    def delete_model(self, request: HttpRequest, obj: Document) -> None:
+        trash.erase(obj.pk)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
+        for pk in queryset.values_list("pk", flat=True):
+            trash.erase(pk)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

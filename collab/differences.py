@@ -80,15 +80,7 @@ class Stretch(NamedTuple):
 @elsewhere
 def words_changed(before: str, after: str) -> WordCount:
     """Words added and removed between two texts."""
-    added = removed = 0
-    for lines in runs(LINES.findall(before), LINES.findall(after)):
-        if lines.same:
-            continue
-        for words in runs("".join(lines.old).split(), "".join(lines.new).split()):
-            if not words.same:
-                added += len(words.new)
-                removed += len(words.old)
-    return WordCount(added, removed)
+    return _words_in(_aligned(before, after))
 
 
 @elsewhere
@@ -98,17 +90,42 @@ def difference(before: str, after: str) -> list[Piece]:
     The pieces that are not "del" make up ``after``, those that are not "ins"
     make up ``before``, character for character.
     """
-    pieces = list(_tidy(_shifted(_tidy(_by_line(before, after, _by_word)))))
+    return _pieces_of(_aligned(before, after))
+
+
+@elsewhere
+def compared(before: str, after: str) -> tuple[list[Piece], WordCount]:
+    """:func:`difference` and :func:`words_changed` together, for less than both."""
+    lines = _aligned(before, after)
+    return _pieces_of(lines), _words_in(lines)
+
+
+def _aligned(before: str, after: str) -> Sequence[Run]:
+    return list(runs(LINES.findall(before), LINES.findall(after)))
+
+
+def _words_in(aligned: Iterable[Run]) -> WordCount:
+    added = removed = 0
+    for lines in aligned:
+        if lines.same:
+            continue
+        for words in runs("".join(lines.old).split(), "".join(lines.new).split()):
+            if not words.same:
+                added += len(words.new)
+                removed += len(words.old)
+    return WordCount(added, removed)
+
+
+def _pieces_of(lines: Sequence[Run]) -> list[Piece]:
+    pieces = list(_tidy(_shifted(_tidy(_by_line(lines, _by_word)))))
     if len(pieces) > MOST_PIECES:
-        pieces = list(_tidy(_by_line(before, after, _whole)))
+        pieces = list(_tidy(_by_line(lines, _whole)))
     return pieces
 
 
 def _by_line(
-    before: str, after: str, changed: Callable[[str, str], Iterator[Piece]]
+    lines: Sequence[Run], changed: Callable[[str, str], Iterator[Piece]]
 ) -> Iterator[Piece]:
-    lines = list(runs(LINES.findall(before), LINES.findall(after)))
-
     def differs(number: int) -> bool:
         """Blank lines between changed ones say nothing of what belongs together."""
         same, old, _ = lines[number]

@@ -8,16 +8,18 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from django.core.files.storage import default_storage
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Func, IntegerField
 from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
 from zipstream import ZipStream
 
 from . import covers, personal, queries
-from .models import Document, Draft, Person
+from .models import Document, Draft, Person, Revision
 from .models.document import DocumentQuerySet
 from .text import rendered, title_and_body, without_images
 
@@ -57,7 +59,9 @@ def archive(documents: DocumentQuerySet, folder: str = "") -> ZipStream:
     made. It reads one text at a time, while it is iterated.
 
     Whoever saves meanwhile changes nothing: what was the present version of a
-    document at the beginning is what the archive gets.
+    document at the beginning is what the archive gets. What has been deleted for good
+    meanwhile cannot be had any more: a note to say so, or a cover without a picture,
+    takes its place in the archive, and its length.
 
     Args:
         documents: which ones.
@@ -65,15 +69,16 @@ def archive(documents: DocumentQuerySet, folder: str = "") -> ZipStream:
     """
     archived = ZipStream(sized=True)
     taken: set[str] = set()
+    note = _("This document was deleted for good while the archive was made.").encode()
     found = documents.annotate(size=Bytes("text")).defer("text").order_by("heading__title", "pk")
     for document in found.iterator(chunk_size=500):
         name = _unused(document.slug, taken)
         head = _heading(document.title).encode()
-        text = _text(head, document.pk, document.version)
+        text = _text(head, document.pk, document.version, document.size, note)
         archived.add(text, f"{folder}{name}.md", size=len(head) + document.size)
         if covers.is_stored(document.cover):
             size = default_storage.size(covers.path_of(document.cover))
-            archived.add(_cover(document.cover), f"{folder}{name}.webp", size=size)
+            archived.add(_cover(document.cover, size), f"{folder}{name}.webp", size=size)
     return archived
 
 
@@ -123,15 +128,34 @@ def _unused(name: str, taken: set[str]) -> str:
     return unused
 
 
-def _text(head: bytes, pk: int, version: int) -> Iterator[bytes]:
+def _text(head: bytes, pk: int, version: int, size: int, note: bytes) -> Iterator[bytes]:
+    """A document as it was at ``version``, or the note, in as many bytes, if it has been
+    deleted for good."""
     yield head
-    present = Document.objects.filter(pk=pk, version=version).values_list("text", flat=True).first()
-    if present is None:  # saved meanwhile
-        present = queries.text_of(queries.revisions(pk).get(version=version))
-    yield present.encode()
+    text = _text_of(pk, version)
+    if text is not None:
+        yield text.encode()
+    else:  # without room for the note, an empty document has to say it
+        yield (note if len(note) <= size else b"").ljust(size, b"\n")
 
 
-def _cover(name: str) -> Iterator[bytes]:
-    if covers.is_stored(name):
-        with default_storage.open(covers.path_of(name)) as stored:
-            yield from stored.chunks()
+def _text_of(pk: int, version: int) -> str | None:
+    """A version's text, from its revision if somebody has saved since; None when the
+    document is not there any more."""
+    present = Document.objects.filter(pk=pk, version=version).values_list("text", flat=True)
+    text: str | None = present.first()
+    if text is None:
+        with suppress(Revision.DoesNotExist):
+            text = queries.text_of(queries.revisions(pk).get(version=version))
+    return text
+
+
+def _cover(name: str, size: int = 0) -> Iterator[bytes]:
+    """A cover, or ``size`` empty bytes if it is not stored (any more)."""
+    try:
+        stored = default_storage.open(covers.path_of(name))
+    except (ValueError, FileNotFoundError):
+        yield bytes(size)
+        return
+    with stored:
+        yield from stored.chunks()

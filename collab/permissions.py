@@ -195,8 +195,9 @@ def readable_keys(viewer: AbstractBaseUser, keys: Sequence[str]) -> Collection[s
 
 
 def version_keys(viewer: AbstractBaseUser, keys: Sequence[str]) -> Collection[str]:
-    """Keys "<document>_<version>" of documents the person may read."""
-    return _keys_with_document(readable(viewer), keys)
+    """Keys "<document>_<version>" of documents the person may read, or may again after
+    a restore, as in :func:`readable_keys`."""
+    return _keys_with_document(followable(viewer), keys)
 
 
 def editor_keys(viewer: AbstractBaseUser, keys: Sequence[str]) -> Collection[str]:

@@ -17,9 +17,8 @@ from .differences import (
     Piece,
     Stretch,
     WordCount,
-    difference,
+    compared,
     side_by_side,
-    words_changed,
 )
 from .live.metrics import quantile
 from .live.models import Connection, Node
@@ -318,13 +317,6 @@ def processes() -> list[dict[str, Any]]:
     return rows
 
 
-def newer_versions(document_id: int, after: int) -> int | None:
-    """How many versions came after this one; None without such a document."""
-    versions = Document.objects.present().filter(pk=document_id).values_list("version", flat=True)
-    present: int | None = versions.first()
-    return None if present is None else max(0, present - after)
-
-
 def begun_from(document_id: int, person_id: int, fence: int, page: str, version: int) -> int:
     """The version that the text of an editor's page begins from.
 
@@ -411,8 +403,7 @@ class Comparison:
 def comparison(old: Revision | None, new: Revision) -> Comparison:
     """What changed from one version to another."""
     before, after = text_of(old) if old else "", text_of(new)
-    words = words_changed(before, after)
-    return Comparison(old, new, after, difference(before, after), words)
+    return Comparison(old, new, after, *compared(before, after))
 
 
 def shares(document_id: int) -> models.QuerySet[Share]:

@@ -18,7 +18,7 @@
 | renewal | document_fence | until when, for the editor's own clock |
 | new_documents | newest id | how many documents have come since |
 | server_status | – | the server processes and their numbers, for administrators |
-| new_versions | document_version | how many versions have come since |
+| new_versions | document_version | how many versions have come since; or the document's trash |
 | toasts | – | a feed of what the others do |
 """
 
@@ -71,6 +71,11 @@ def _involved(context: Context) -> Collection[int]:
 def _at_the_pen(context: Context) -> Collection[int]:
     document = context["document"]
     return [pk for pk in (document.holder_id, document.asked_by_id, document.trashed_by_id) if pk]
+
+
+def _who_trashed(context: Context) -> Collection[int]:
+    trashed_by = context["document"].trashed_by_id
+    return [trashed_by] if trashed_by else []
 
 
 def _at_the_heading(context: Context) -> Collection[int]:
@@ -274,11 +279,13 @@ def _version_topics(key: str) -> list[str]:
     return [content(int(key.partition("_")[0]))]
 
 
-@region("partials/new_versions.html", topics=_version_topics, allow=version_keys)
+@region("partials/new_versions.html", topics=_version_topics, allow=version_keys, you=_who_trashed)
 def new_versions(key: str) -> Context | None:
     pk, _, version = key.partition("_")
-    count = queries.newer_versions(int(pk), int(version))
-    return None if count is None else {"count": count, "document_id": int(pk)}
+    state = _with_trash(int(pk))
+    if state is None:
+        return None
+    return {**state, "count": max(0, state["document"].version - int(version))}
 
 
 class Toasts(Feed):

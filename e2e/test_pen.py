@@ -81,12 +81,12 @@ def test_ten_idle_minutes_hand_over_at_once(
     other = fry.second_tab(f"/documents/{idle}/edit/")
     other.types("Before lunch.")
     other.sees_saved("Draft saved")
-    for document, minutes in ((busy, 9.5), (idle, 10.1)):
-        stack.sql(IDLE_SINCE, ago(minutes=minutes), document)
     leela.opens(busy)
     leela.button("Ask for the pen").click()
     leela.sees_pen("asked")
     waiting = leela.second_tab(f"/documents/{idle}/")
+    for document, minutes in ((busy, 9.5), (idle, 10.1)):
+        stack.sql(IDLE_SINCE, ago(minutes=minutes), document)
     waiting.button("Ask for the pen").click()
     waiting.sees_pen("mine", "The pen is yours", within=10_000)
     other.sees_pen("theirs", "Leela has the pen now")

@@ -53,6 +53,11 @@ def delete(pk: int) -> bool:
     return _delete(Document.objects.trashed(), pk) is not None
 
 
+def erase(pk: int) -> bool:
+    """Delete a document for good, in the trash or not: for the administration."""
+    return _delete(Document.objects.all(), pk) is not None
+
+
 def purge() -> list[str]:
     """Delete for good what has been in the trash for
     :data:`~collab.timings.TRASH_DAYS`; returns the titles."""

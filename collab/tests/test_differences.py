@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from collab import aligning, differences
 from collab.aligning import blocks
-from collab.differences import Piece, difference, side_by_side, words_changed
+from collab.differences import Piece, compared, difference, side_by_side, words_changed
 
 TEXTS = st.text("ab \n.", max_size=60) | st.text(max_size=20)
 ITEMS = st.lists(st.sampled_from("abcdefgh"), max_size=30)
@@ -53,6 +53,26 @@ def test_nothing_changed_is_one_block(items: list[str]) -> None:
     """However often its elements repeat."""
     assert sum(block.size for block in blocks(items, items)) == len(items)
     assert len(blocks(items, items)) == 1 + bool(items)
+
+
+@given(TEXTS, TEXTS)
+def test_comparing_is_the_difference_and_its_size(before: str, after: str) -> None:
+    """The same as asked for one by one."""
+    assert compared(before, after) == (difference(before, after), words_changed(before, after))
+
+
+def test_comparing_aligns_the_lines_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the difference by word is too long, and is told by line."""
+    monkeypatch.setattr(differences, "MOST_PIECES", 0)
+    aligned: list[Sequence[str]] = []
+
+    def runs(old: Sequence[str], new: Sequence[str]) -> Iterator[aligning.Run]:
+        aligned.append(old)
+        return aligning.runs(old, new)
+
+    monkeypatch.setattr(differences, "runs", runs)
+    compared("One line.\nAnother line.\n", "One line.\nAnother word.\n")
+    assert aligned.count(["One line.\n", "Another line.\n"]) == 1
 
 
 @pytest.mark.parametrize("limit", [{}, {"CELLS": 0}, {"CELLS": 0, "DEPTH": 0}])

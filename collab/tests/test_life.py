@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import partial
 from io import BytesIO, StringIO
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlencode
 from zipfile import ZipFile
 
@@ -550,6 +550,21 @@ async def test_an_open_page_says_so_and_comes_back(
 
 
 @pytest.mark.django_db(transaction=True)
+async def test_an_open_history_says_so_and_comes_back(
+    engine: Process, leela: Person, fry: Person, document: Document
+) -> None:
+    """By whom; its socket stays as well."""
+    async with visit(fry, f"/documents/{document.pk}/history/") as page:
+        new = f"new_versions-{document.pk}_1"
+        before = page.regions[new]
+        await move(document.pk, leela.pk)
+        await page.until(lambda: "Leela moved this document to the trash" in page.regions[new])
+        await engine.check_everybody()
+        await restore(document.pk, leela.pk)
+        await page.until(lambda: page.regions[new] == before)
+
+
+@pytest.mark.django_db(transaction=True)
 async def test_a_page_that_was_away_is_told_when_it_comes_back(
     engine: Process, leela: Person, fry: Person, document: Document
 ) -> None:
@@ -612,7 +627,7 @@ def test_a_document_in_the_trash_is_followed_by_those_who_could_read_it(
 ) -> None:
     """And by no outsider."""
     ids = [f"{name}-{trashed.pk}" for name in ("document_head", "document_text", "lock_badge")]
-    ids.append(f"editor_pen-{trashed.pk}_1")
+    ids += [f"{name}-{trashed.pk}_1" for name in ("editor_pen", "renewal", "new_versions")]
     assert permitted(fry, ids) == set(ids)
     assert permitted(zoidberg, ids) == set()
 
@@ -789,6 +804,40 @@ def test_who_saves_while_the_archive_is_made_changes_nothing(
         assert opened.read("annual-plan.md") == b"# Annual plan\n\n# One\n\nFirst words.\n"
 
 
+@pytest.mark.parametrize("is_saved", [False, True])
+def test_what_is_deleted_while_the_archive_is_made_leaves_a_note(
+    as_fry: Client,
+    leela: Person,
+    is_saved: bool,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    """The archive is as long as was promised, and whole; and it says what is missing."""
+    made = [
+        documents.create(leela.pk, Content(title, text, stored_cover()))
+        for title, text in (("Long", "Words. " * 100), ("Short", "x"), ("Stays", "y"))
+    ]
+    response = as_fry.get("/documents/export.zip")
+    for document in made[:2]:
+        if is_saved:
+            fence = editing.take(document.pk, leela.pk)
+            assert fence
+            documents.save(document.pk, leela.pk, "z", fence=fence, version=1)
+        trash.move(document.pk, leela.pk)
+        with django_capture_on_commit_callbacks(execute=True):
+            trash.delete(document.pk)
+    content = b"".join(response)
+    assert int(response["Content-Length"]) == len(content)
+    with ZipFile(BytesIO(content)) as opened:
+        assert opened.testzip() is None
+        files = {name: opened.read(name) for name in opened.namelist()}
+    note = b"# Long\n\nThis document was deleted for good while the archive was made."
+    assert files["long.md"].rstrip() == note
+    assert files["short.md"] == b"# Short\n\n\n"
+    assert files["stays.md"] == b"# Stays\n\ny"
+    assert not any(files["long.webp"])
+    assert files["stays.webp"] == bytes_of(made[2].cover)
+
+
 @pytest.mark.django_db(transaction=True)
 async def test_the_archive_is_made_while_it_is_sent(
     leela: Person, fry: Person, monkeypatch: pytest.MonkeyPatch
@@ -797,8 +846,8 @@ async def test_the_archive_is_made_while_it_is_sent(
     read: list[int] = []
     text = exporting._text
 
-    def noted(head: bytes, pk: int, version: int) -> Iterator[bytes]:
-        for piece in text(head, pk, version):
+    def noted(head: bytes, pk: int, *args: Any) -> Iterator[bytes]:
+        for piece in text(head, pk, *args):
             read.append(pk)
             yield piece
 
@@ -934,18 +983,48 @@ async def test_a_template_is_marked_for_everybody_at_once(
 PRESENT = "?trashed_at__isempty=1"
 
 
-def test_the_administration_shows_the_trash(
-    trashed: Document, make_person: Callable[..., Person]
-) -> None:
-    """Since when, by whom, and a filter."""
+@pytest.fixture
+def as_amy(make_person: Callable[..., Person]) -> Client:
+    """She may do everything in the administration."""
     client = Client(headers={"host": "127.0.0.1"})
     client.force_login(make_person("amy", is_staff=True, is_superuser=True))
+    return client
+
+
+def test_the_administration_shows_the_trash(as_amy: Client, trashed: Document) -> None:
+    """Since when, by whom, and a filter."""
     for query, shown in (
         ("", True),
         ("?trashed_at__isempty=0", True),
         ("?trashed_at__isempty=1", False),
     ):
-        page = client.get(f"/admin/collab/document/{query}").content.decode()
+        page = as_amy.get(f"/admin/collab/document/{query}").content.decode()
         assert (f"/admin/collab/document/{trashed.pk}/change/" in page) == shown, query
-    page = client.get(f"/admin/collab/document/{trashed.pk}/change/").content.decode()
+    page = as_amy.get(f"/admin/collab/document/{trashed.pk}/change/").content.decode()
     assert "Moved to the trash by" in page
+
+
+@pytest.mark.parametrize("how", ["one", "selected"])
+def test_the_administration_deletes_with_everything(
+    as_amy: Client,
+    leela: Person,
+    document: Document,
+    how: str,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    """In the trash or not: the covers go along, but for those that others use."""
+    own, shared = stored_cover(), stored_cover()
+    Heading.objects.update(cover=own)
+    Revision.objects.update(cover=shared)
+    documents.create(leela.pk, Content("Other", "x", shared))
+    address, fields = {
+        "one": (f"/admin/collab/document/{document.pk}/delete/", {}),
+        "selected": (
+            "/admin/collab/document/",
+            {"action": "delete_selected", "_selected_action": str(document.pk)},
+        ),
+    }[how]
+    with django_capture_on_commit_callbacks(execute=True):
+        assert as_amy.post(address, {**fields, "post": "yes"}).status_code == 302
+    assert [one.title for one in Document.objects.all()] == ["Other"]
+    assert [name for name in (own, shared) if covers.is_stored(name)] == [shared]

@@ -16,6 +16,7 @@
   if (!form) return;
   const { sequence, text } = form.elements;
   const state = () => document.querySelector("#save-state");
+  const isKept = () => Number(state().dataset.sequence) >= Number(sequence.value);
   const show = (waiting) => Object.assign(state().dataset, { state: waiting, waiting });
   const isOffline = () => document.documentElement.dataset.live === "offline";
   form.addEventListener("input", () => {
@@ -24,6 +25,9 @@
     localStorage.setItem(kept.dataset.kept, JSON.stringify(Object.fromEntries(now)));
     show(isOffline() ? "offline" : "saving");
   });
+  // What the server has is not sent again when the next trigger fires.
+  document.addEventListener("htmx:config:request", (event) =>
+    isKept() && event.target.closest("#autosave") && event.preventDefault());
   // An answer that the network cut short may arrive as an empty one: it is none,
   // and must not take the place of what the form needs.
   const isNone = ({ text, hx }) => !text && !hx?.redirect;
@@ -37,9 +41,8 @@
       setTimeout(() => form.dispatchEvent(new Event("retry")), 2000);
       return;
     }
-    const seen = Number(state().dataset.sequence);
-    if (seen >= Number(sequence.value)) forget();
-    else if (seen) show("saving");
+    if (isKept()) forget();
+    else if (state().dataset.sequence) show("saving");
   });
   if (stored?.sequence > Number(sequence.value) && stored.fence === form.elements.fence.value) {
     for (const name of NAMES) form.elements[name].value = stored[name];

@@ -4,15 +4,14 @@
   const root = document.documentElement;
 
   // -- The connection, as html[data-live], for people (CSS) and for tests.
-  const SIGNED_OUT = 4401;
-  const FORBIDDEN = 4403;
   document.addEventListener("htmx:ws:after:connection", () => {
     root.dataset.live = "live";
     delete root.dataset.closed;
   });
   document.addEventListener("htmx:ws:close", ({ detail }) => {
     root.dataset.live = "offline";
-    const final = { 4400: FORBIDDEN, 1009: FORBIDDEN, 4401: SIGNED_OUT, 4403: FORBIDDEN };
+    // It will not be tried again: signed out (4401), or the page must be loaded anew.
+    const final = { 1009: 4403, 4400: 4403, 4401: 4401, 4403: 4403 };
     if (detail.code in final) root.dataset.closed = final[detail.code];
   });
   // A page out of the back/forward cache has lost its socket and its state.
