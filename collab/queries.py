@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from django.db.models import Case, Count, Exists, OuterRef, Q, When, Window
+from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, When, Window
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -36,6 +36,7 @@ from .models import (
 )
 from .models.person import FACE, STAND_IN
 from .packing import unpack
+from .prepared import Prepared
 from .subjects import WATCHING, Claim, document_of, subject_of
 from .timings import FACES
 
@@ -148,47 +149,50 @@ def in_trash(documents: DocumentQuerySet) -> DocumentQuerySet:
 
 
 def badges(ids: Iterable[int]) -> Mapping[int, Badge]:
-    """The badges of these documents, in two queries; missing ones are left out."""
+    """The badges of these documents, in two queries; missing ones are left out.
+    Their people have only what a face and a name need."""
     wanted = list(ids)
-    holders = _holders(wanted)
-    inside = _people_inside(wanted)
+    inside: dict[int, dict[int, Person]] = defaultdict(dict)
+    for subject, *shown in _INSIDE.rows(wanted):
+        inside[document_of(subject) or 0].setdefault(shown[0], _shown(shown))
     return {
-        pk: Badge(pk, holder, [p for p in inside.get(pk, ()) if p != holder])
-        for pk, holder in holders.items()
+        pk: Badge(
+            pk,
+            _shown(holder) if is_held else None,
+            [p for p in inside[pk].values() if not (is_held and p.pk == holder[0])],
+        )
+        for pk, is_held, *holder in _HOLDERS.rows(wanted)
     }
 
 
-def _holders(ids: Sequence[int]) -> dict[int, Person | None]:
-    """Every document of these that is there, with the holder of its pen if any."""
+#: What a badge shows of a person.
+SHOWN = ("id", *FACE)
+
+
+def _shown(values: Sequence[Any]) -> Person:
+    return Person.from_db(None, SHOWN, values)
+
+
+def _holders(ids: Sequence[int]) -> QuerySet[Document, tuple[Any, ...]]:
+    """Every document of these that is there, whether somebody holds its pen, and who."""
     held = Q(holder__isnull=False, expires_at__gte=Now())
-    rows = (
-        Document.objects.present()
-        .filter(pk__in=ids)
-        .annotate(is_held=Case(When(held, then=True), default=False))
-        .select_related(None)
-        .select_related("holder")
-        .order_by()
-        .only("holder")
+    documents = Document.objects.present().filter(pk__in=ids).select_related(None).order_by()
+    is_held = Case(When(held, then=True), default=False)
+    holder = (f"holder__{name}" for name in SHOWN)
+    rows: QuerySet[Document, tuple[Any, ...]] = documents.annotate(is_held=is_held).values_list(
+        "pk", "is_held", *holder
     )
-    return {row.pk: row.holder if row.is_held else None for row in rows}
+    return rows
 
 
-def _people_inside(ids: Sequence[int]) -> dict[int, list[Person]]:
-    connections = (
-        Connection.objects.live()
-        .on(*(subject_of(pk) for pk in ids))
-        .order_by("joined_at", "pk")
-        .values_list("subject", "user", *(f"user__{name}" for name in FACE))
-    )
-    people: dict[int, Person] = {}
-    inside: dict[int, dict[int, Person]] = defaultdict(dict)
-    for subject, person, *face in connections:
-        if person not in people:  # a model for each of a thousand rows would take longer
-            people[person] = Person.from_db(None, ["id", *FACE], [person, *face])
-        pk = document_of(subject)
-        if pk is not None:
-            inside[pk][person] = people[person]
-    return {pk: list(found.values()) for pk, found in inside.items()}
+def _inside(ids: Sequence[int]) -> QuerySet[Connection, tuple[Any, ...]]:
+    """Who is in these documents, the first to come first."""
+    here = Connection.objects.live().on(*(subject_of(pk) for pk in ids))
+    person = (f"user__{name}" for name in SHOWN)
+    return here.order_by("joined_at", "pk").values_list("subject", *person)
+
+
+_HOLDERS, _INSIDE = Prepared(_holders), Prepared(_inside, subject_of)
 
 
 def active_people(limit: int = FACES) -> tuple[int, list[Person]]:

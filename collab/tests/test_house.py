@@ -22,6 +22,7 @@ FLOORS = [
         "collab.formats",
         "collab.aligning",
         "collab.elsewhere",
+        "collab.prepared",
     ],
     ["collab.text", "collab.packing", "collab.merging", "collab.differences"],
     ["collab.models"],
