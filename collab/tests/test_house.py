@@ -209,3 +209,11 @@ def test_vendored_files_keep_their_licence() -> None:
     names = " ".join(p.name for p in (ROOT / "static/vendor").glob("*.LICENSE.txt"))
     assert "htmx-4.0.1" in names
     assert "markdown-toolbar-element-2.2.3" in names
+
+
+def test_the_table_of_threats_names_tests_that_exist() -> None:
+    """Each defence has one, by file and name."""
+    named = re.findall(r"`([\w/]+\.py)::(\w+)`", (ROOT / "docs" / "security.md").read_text())
+    assert len(named) > 20
+    for file, test in named:
+        assert re.search(rf"def {test}\(", (ROOT / file).read_text()), f"{file}::{test}"
