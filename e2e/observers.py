@@ -46,15 +46,22 @@ NOTIFICATIONS = """
 """
 
 #: When the editor stopped taking typing, and when the pen became free, as far as the
-#: page knows, in milliseconds: html[data-test-stopped], html[data-test-freed].
+#: page knows, in milliseconds: html[data-test-stopped], html[data-test-freed]; and how
+#: many renewals it has heard of: html[data-test-renewals].
 PEN_TIMES = """
 addEventListener("DOMContentLoaded", () => {
   const root = document.documentElement;
   const once = (name, is) => { if (is && !root.dataset[name]) root.dataset[name] = Date.now(); };
-  new MutationObserver(() => {
+  const renewals = new Set();
+  const look = () => {
+    renewals.add(document.querySelector("[data-renewed]")?.dataset.renewed);
+    root.dataset.testRenewals = renewals.size;
     once("testStopped", document.querySelector("#id_text")?.readOnly);
     once("testFreed", document.querySelector("[data-testid=pen]")?.dataset.state === "free");
-  }).observe(document.body, { subtree: true, childList: true, attributes: true });
+  };
+  new MutationObserver(look).observe(
+    document.body, { subtree: true, childList: true, attributes: true });
+  look();
 });
 """
 

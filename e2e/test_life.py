@@ -160,8 +160,8 @@ def test_the_archive_comes_from_the_server_in_parts(leela: Person) -> None:
 #: Documents of 50 KB each, together more than all buffers between two processes hold.
 MANY = """WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 800)
     INSERT INTO collab_document (text, excerpt, version, author_id, changed_by_id, fence,
-        created_at, changed_at, is_template, seized_for)
-    SELECT %s, 'many', 1, p.id, p.id, 0, '2020-01-01', '2020-01-01', false, ''
+        created_at, changed_at, is_template, seized_for, access)
+    SELECT %s, 'many', 1, p.id, p.id, 0, '2020-01-01', '2020-01-01', false, '', 'workspace'
     FROM n, collab_person p WHERE p.username = 'bender'"""
 NUMBERED = """INSERT INTO collab_heading (document_id, title, cover, version, fence, seized_for)
     SELECT id, 'Many ' || row_number() OVER (ORDER BY id), '', 1, 0, ''
