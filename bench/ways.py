@@ -25,6 +25,9 @@ from .workspace import Loaded, Pen, Visitor, Workspace, badge_id, fragment
 
 #: After the last socket is open: what connecting has caused comes to an end.
 SETTLING_SECONDS = 1.0
+#: Pages that come together, where the memory of each is of interest: what the arrival
+#: itself takes is free again before the next.
+ARRIVING = 100
 
 
 @dataclass(frozen=True)
@@ -196,7 +199,9 @@ def ours(setting: Setting) -> Iterator[Way]:
         loaded = Loaded.load(port, "/", setting.visitors[0])
 
         def connect(visitors: Sequence[Visitor]) -> None:
-            enter(clients, port, [(one, loaded.resume(one)) for one in visitors])
+            for n in range(0, len(visitors), ARRIVING):
+                pages = [(one, loaded.resume(one)) for one in visitors[n : n + ARRIVING]]
+                enter(clients, port, pages)
 
         page_bytes = _connect(setting, clients, server.pid, connect)
         yield Way(server.pid, clients, event, page_bytes, ahead=0)
