@@ -15,7 +15,7 @@ from . import growth_report, machine, targets, typing_report
 from .client import Failed
 from .fresh import call, environment
 from .processes import ROOT, free_port, redis, running
-from .results import Moment, Section, keep, kept, put, replace_between, written
+from .results import FIGURES, Moment, Section, keep, kept, put, replace_between, written
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 README = ROOT / "README.md"
@@ -109,6 +109,7 @@ def main() -> int:
     options = parse()
     machine.allow_open_files(max(options.sockets, options.many))
     facts = machine.description()
+    figures = options.output.with_name(FIGURES)
     promises_kept = True
     for name in options.sections or SECTIONS:
         moment = Moment.now()
@@ -122,10 +123,11 @@ def main() -> int:
         print(text)
         put(options.output, facts, name, text, ORDER)
         if section.figures:
-            publish(options.output, keep(facts, name, section.figures, moment))
+            publish(options.output, keep(figures, facts, name, section.figures, moment))
         promises_kept = promises_kept and not section.failures
-    together = kept()
-    print(targets.written(together))
+    together = kept(figures)
+    if targets.targets(together):
+        print(targets.written(together))
     return 0 if promises_kept and not targets.failures(together) else 1
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -112,21 +111,14 @@ class Scene:
 def scene(filled: workspace.Workspace, seconds: float) -> Iterator[Scene]:
     """A server without pages, to which they come."""
     server_core, client_core = cores()
-    pen = workspace.Pen(filled)
     badge = f'hx-target="#{workspace.badge_id(filled.document)}"'
     Connection.objects.all().delete()
     with (
         ways.product(server_core, settings.PORT, Path(settings.DATA_DIR)) as server,
         on_core(client_core),
+        ways.passing_on(filled) as event,
     ):
-
-        def event() -> ways.Event:
-            began = time.perf_counter()
-            person = pen.pass_on()
-            return ways.Event(person.name.encode(), began, pen.announced)
-
         way = ways.Way(server.pid, Clients(Reader(), badge.encode()), event, 0.0, ahead=0)
         pages = Scene(filled, way, seconds)
         yield pages
         pages.close()
-    pen.put_down()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from .client import Failed
 from .machine import cpu_seconds
-from .ways import Way
+from .ways import Event, Way
 
 #: Between isolated events: many ticks, so that none waits for one.
 ISOLATION_SECONDS = 0.1
@@ -100,7 +100,8 @@ def isolated(way: Way) -> Times:
     way.clients.receive(len(way.clients))
     done = time.perf_counter()
     way.clients.verify(1, event.marker)
-    return Times(done - event.began, done - event.announced)
+    began, announced = event.moments()
+    return Times(done - began, done - announced)
 
 
 def idle_share(way: Way) -> float:
@@ -124,15 +125,20 @@ def series(way: Way, seconds: float) -> Part:
     clients = way.clients
     clients.forget()
     cpu, until = cpu_seconds(way.pid), time.perf_counter() + seconds
-    sent, marker = 0, b""
+    sent: int = 0
+    event: Event | None = None
     while time.perf_counter() < until:
         if way.ahead:
             clients.receive((sent - way.ahead) * len(clients))
         elif sent:
             clients.receive((sent - 1) * len(clients) + 1)
-        sent, marker = sent + 1, way.event().marker
+        if event:
+            event.moments()
+        event, sent = way.event(), sent + 1
+    assert event is not None
+    event.moments()
     clients.receive(sent * len(clients))
-    clients.verify(sent, marker)
+    clients.verify(sent, event.marker)
     return Part(cpu_seconds(way.pid) - cpu, clients.count, clients.bytes)
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-#: The same for programs, such as ``bench/scaling.py``.
-FIGURES = Path(__file__).with_name("results.json")
+#: The same for programs, beside the report.
+FIGURES = "results.json"
 HEAD = "# Measured by `make bench`\n"
 #: Stands before each section, and is not shown.
 LABEL = re.compile(r"^<!-- (\w+) -->\n", re.MULTILINE)
@@ -75,17 +75,13 @@ def put(path: Path, machine: Sequence[str], name: str, text: str, order: Sequenc
     path.write_text("\n".join([HEAD, facts, *kept]))
 
 
-def kept(path: Path = FIGURES) -> dict[str, Any]:
+def kept(path: Path) -> dict[str, Any]:
     """The figures of all sections that have been measured, by name."""
     return dict(json.loads(path.read_text())) if path.exists() else {}
 
 
 def keep(
-    machine: Sequence[str],
-    name: str,
-    figures: Mapping[str, Any],
-    moment: Moment,
-    path: Path = FIGURES,
+    path: Path, machine: Sequence[str], name: str, figures: Mapping[str, Any], moment: Moment
 ) -> dict[str, Any]:
     """Put a section's figures with those of the others; returns all."""
     mine = {"at": moment.at.isoformat(timespec="seconds"), "load": list(moment.load), **figures}

@@ -17,6 +17,7 @@ from collab.live.models import Connection
 from collab.models import Person
 
 from . import conventional as consumer
+from .beside import Moments, pen_beside
 from .client import PATIENCE_SECONDS, Clients, Failed, Reader, handshake
 from .machine import memory_bytes
 from .processes import free_port, python, running
@@ -24,6 +25,9 @@ from .workspace import Loaded, Pen, Visitor, Workspace, badge_id, fragment
 
 #: After the last socket is open: what connecting has caused comes to an end.
 SETTLING_SECONDS = 1.0
+#: Pages that come together, where the memory of each is of interest: what the arrival
+#: itself takes is free again before the next.
+ARRIVING = 100
 
 
 @dataclass(frozen=True)
@@ -32,13 +36,12 @@ class Event:
 
     Attributes:
         marker: bytes that its frames contain.
-        began: when its cause began; a moment of ``time.perf_counter``.
-        announced: when it was handed to the server or its channel layer.
+        moments: when its cause began, and when it was handed to the server or its
+            channel layer; to be asked once.
     """
 
     marker: bytes
-    began: float
-    announced: float
+    moments: Callable[[], Moments]
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ def limit(setting: Setting) -> Iterator[Way]:
             now = time.perf_counter()
             control.write(len(text).to_bytes(4, "big") + text)
             control.flush()
-            return Event(person.name.encode(), now, now)
+            return Event(person.name.encode(), lambda: Moments(now, now))
 
         def connect(visitors: Sequence[Visitor]) -> None:
             clients.connect(port, [handshake(port)] * len(visitors))
@@ -143,7 +146,7 @@ def conventional(setting: Setting) -> Iterator[Way]:
             message = badge_message(pen.document, person)
             now = time.perf_counter()
             async_to_sync(layer.group_send)(consumer.group(pen.document), message)
-            return Event(person.name.encode(), now, now)
+            return Event(person.name.encode(), lambda: Moments(now, now))
 
         first = pen.document - consumer.DOCUMENTS + 1
         shown = f"/?documents={','.join(map(str, range(first, pen.document + 1)))}"
@@ -188,23 +191,35 @@ def ours(setting: Setting) -> Iterator[Way]:
     Redis, as it does beside a WSGI server. Two changes that are rendered together
     would share a frame; so each waits until the first socket has the one before.
     """
-    port, pen, clients = setting.port, Pen(setting.workspace), _clients(setting)
-    with product(setting.core, port, setting.folder) as server:
-
-        def event() -> Event:
-            began = time.perf_counter()
-            person = pen.pass_on()
-            return Event(person.name.encode(), began, pen.announced)
-
+    port, clients = setting.port, _clients(setting)
+    with (
+        product(setting.core, port, setting.folder) as server,
+        passing_on(setting.workspace) as event,
+    ):
         loaded = Loaded.load(port, "/", setting.visitors[0])
 
         def connect(visitors: Sequence[Visitor]) -> None:
-            enter(clients, port, [(one, loaded.resume(one)) for one in visitors])
+            for n in range(0, len(visitors), ARRIVING):
+                pages = [(one, loaded.resume(one)) for one in visitors[n : n + ARRIVING]]
+                enter(clients, port, pages)
 
         page_bytes = _connect(setting, clients, server.pid, connect)
         yield Way(server.pid, clients, event, page_bytes, ahead=0)
         clients.close()
-        pen.put_down()
+
+
+@contextmanager
+def passing_on(workspace: Workspace) -> Iterator[Callable[[], Event]]:
+    """What passes the measured document's pen on, in a process beside."""
+    here = Pen(workspace)
+    with pen_beside(workspace.document) as pen:
+
+        def event() -> Event:
+            person = here.next()
+            pen.pass_on()
+            return Event(person.name.encode(), pen.moments)
+
+        yield event
 
 
 @contextmanager

@@ -112,6 +112,11 @@ def people(kind: str, number: int) -> list[Person]:
     )
 
 
+def editors() -> list[Person]:
+    """Those who take the pen in turn, as :func:`build` has made them."""
+    return list(Person.objects.filter(username__startswith="editor").order_by("pk"))
+
+
 def signed_in(person: Person) -> Visitor:
     """Begin a session for somebody."""
     session = SessionStore()

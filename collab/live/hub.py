@@ -408,7 +408,9 @@ class Hub:
                 stale += socket in watch.newcomers
                 fragment = update if rendering is shared and has == before else ""
                 outbox.put(fragment or fragments[rendering.etag], [socket])
-        watch.newcomers -= receivers
+        # Made anew, since what many have left keeps their room.
+        watch.newcomers = watch.newcomers - receivers
+        watch.marks = dict(watch.marks)
         meter.count("stale", stale)
 
     def _put_entries(self, watch: FeedWatch, news: News, outbox: Outbox) -> Sequence[AnyWatch]:
