@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from django.template import engines
+from pytest_django import Settings
 
 from collab.live import db, parts, regions
 from collab.live.hub import Hub, Socket
@@ -124,7 +125,9 @@ def registry(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest_asyncio.fixture
-async def hub(registry: None) -> AsyncIterator[Hub]:
+async def hub(registry: None, settings: Settings) -> AsyncIterator[Hub]:
+    # Longer than usual: a busy machine must not make a region slow that is not.
+    settings.LIVE = {"region_wait_seconds": 0.5}
     yield Hub()
     db.shutdown()
 
