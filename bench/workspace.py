@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.test import Client
@@ -26,6 +25,7 @@ from collab.live.topics import changed
 from collab.models import Document, Heading, Person, Revision
 from collab.packing import pack
 from collab.queries import Badge
+from collab.sessions import SessionStore
 from collab.subjects import pen
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"

@@ -12,7 +12,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection
 from django.db.models.functions import Now
 from django.test import Client
@@ -37,6 +36,7 @@ from collab.models import (
 from collab.operations import editing
 from collab.packing import pack
 from collab.permissions import readable, readable_keys
+from collab.sessions import SessionStore
 from collab.subjects import subject_of
 
 PEOPLE = DOCUMENTS = 2500

@@ -68,7 +68,8 @@ def _like(token: Any, person: int) -> str:
 
 def _session(person: Person) -> str:
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-    from django.contrib.sessions.backends.db import SessionStore
+
+    from collab.sessions import SessionStore
 
     session = SessionStore()
     session[SESSION_KEY] = str(person.pk)
