@@ -61,8 +61,8 @@ def written(figures: Figures) -> str:
     machine = "\n".join(f"- {fact}" for fact in figures["machine"])
     return f"""{table([head, *rows])}
 
-*× better*: conventional / Collab; *× bare*: Collab / bare asyncio. The ways of a row were measured in
-turns, on this machine:
+*× better*: conventional / Collab; *× bare*: Collab / bare asyncio. The ways of a row were
+measured in turns, on this machine:
 
 {machine}
 - {_when(figures)}
