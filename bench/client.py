@@ -162,6 +162,20 @@ class Clients:
             if time.monotonic() > until:
                 raise Failed(f"Only {self.count} of {count} frames came.")
 
+    def quieten(self, seconds: float) -> None:
+        """Read until no counted frame has come for ``seconds``.
+
+        Raises:
+            Failed: there was no end of them.
+        """
+        until = time.monotonic() + PATIENCE_SECONDS
+        before = -1
+        while before != self.count:
+            before = self.count
+            self.reader.idle(seconds)
+            if time.monotonic() > until:
+                raise Failed("It does not become quiet.")
+
     def forget(self) -> None:
         """Start counting anew."""
         self.count = self.bytes = 0

@@ -20,7 +20,7 @@ from .results import Section
 
 #: Long enough for two renewals of all leases, and for pings to every page.
 WATCHED_SECONDS = 20.0
-#: After the last editor is open.
+#: All have been sent what they need when nothing has come for so long.
 SETTLING_SECONDS = 3.0
 
 
@@ -35,7 +35,7 @@ def measure(options: argparse.Namespace) -> Section:
     filled = workspace.build(number, 1, number)
     documents = sorted(Document.objects.values_list("pk", flat=True))
     server_core, client_core = cores()
-    port, clients = settings.PORT, Clients(Reader(), b"lock_badge-")
+    port, clients = settings.PORT, Clients(Reader(), b"")
     with (
         ways.product(server_core, port, Path(settings.DATA_DIR)) as server,
         on_core(client_core),
@@ -48,7 +48,7 @@ def measure(options: argparse.Namespace) -> Section:
             token = _editor(loaded, visitor, document)
             pages.append((visitor, workspace.resume(token, {})))
         ways.enter(clients, port, pages)
-        clients.reader.idle(SETTLING_SECONDS)
+        clients.quieten(SETTLING_SECONDS)
         before = cpu_seconds(server.pid)
         clients.reader.idle(WATCHED_SECONDS)
         used = cpu_seconds(server.pid) - before

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from .client import Client, Clients, Failed, Reader
+from .client import PATIENCE_SECONDS, Client, Clients, Failed, Reader
 
 #: A badge in a frame: its document, and who holds the pen.
 SHOWN = re.compile(rb'hx-target="#lock_badge-(\d+)".*?title="Editor (\d+)"', re.DOTALL)
@@ -53,12 +53,27 @@ class Followers(Clients):
         else:
             payload = self._known.setdefault(payload, payload)
         frames.append((time.perf_counter(), payload))
+        self.count += 1
 
     def forget(self) -> None:
         super().forget()
         self.frames.clear()
         self._alike.clear()
         self._known.clear()
+
+    def await_fragments(self, number: int) -> None:
+        """Read until so many fragments have come.
+
+        Raises:
+            Failed: they did not, or more did.
+        """
+        until = time.monotonic() + PATIENCE_SECONDS
+        while (came := self.fragments) < number:
+            self.reader.idle(0.2)
+            if time.monotonic() > until:
+                break
+        if came != number:
+            raise Failed(f"{came} of {number} fragments came.")
 
     @property
     def fragments(self) -> int:

@@ -18,7 +18,7 @@ from . import ways, workspace
 from .client import Clients, Failed, Reader
 from .growth_report import Point, section
 from .machine import cores, on_core
-from .measure import isolated, series
+from .measure import idle_share, isolated, series
 from .results import Section
 
 DOCUMENTS = (10, 100, 1000, 10_000)
@@ -91,9 +91,11 @@ class Scene:
         for _ in range(ROUNDS):
             self.way.clients.reader.idle(0.05)
             times.append(isolated(self.way).announced)
+        idle = idle_share(self.way)
         part = series(self.way, self.seconds)
         events = part.deliveries / len(self.way.clients)
-        return Point(number, part.cpu / events * 1e3, statistics.median(times) * 1e3)
+        cpu = part.cpu - idle * part.seconds
+        return Point(number, cpu / events * 1e3, idle * 100, statistics.median(times) * 1e3)
 
     def close(self) -> None:
         """Disconnect all.

@@ -12,11 +12,18 @@ from .results import Section
 
 @dataclass(frozen=True)
 class Point:
-    """An event when there were so many of what grows: the server's CPU for it in
-    milliseconds, and until the last socket had it, in milliseconds (median)."""
+    """An event when there were so many of what grows.
+
+    Attributes:
+        number: how many there were.
+        cpu_ms: the server's CPU for the event, without what it uses while idle.
+        idle_percent: that, of a core.
+        last_ms: until the last socket had it (median).
+    """
 
     number: int
     cpu_ms: float
+    idle_percent: float
     last_ms: float
 
 
@@ -36,9 +43,9 @@ def section(
         f"pages that show another document, beside {shown}": elsewhere,
         "pages that show the document": watching,
     }
-    head = ("what grows", "number", "server CPU per event, ms", "last page has it, ms")
+    head = ("what grows", "number", "CPU per event, ms", "CPU while idle, %", "last has it, ms")
     rows = [
-        (title, f"{p.number:,}", f"{p.cpu_ms:,.2f}", f"{p.last_ms:,.1f}")
+        (title, f"{p.number:,}", *(f"{v:,.1f}" for v in (p.cpu_ms, p.idle_percent, p.last_ms)))
         for title, points in grown.items()
         for p in points
     ]
@@ -49,7 +56,8 @@ def section(
 ![Until the last page has an event](../docs/delay.svg)
 
 The badge of one document changes. Each page shows one badge; every page was checked: those
-that show it got one frame per event, the others none.
+that show it got one frame per event, the others none. CPU is the server's, and per event
+without what it uses while idle, which is mostly the pings of all sockets.
 """
     figures = {
         "documents": [asdict(point) for point in unseen],

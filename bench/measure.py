@@ -113,9 +113,10 @@ def idle_share(way: Way) -> float:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a series: seconds of CPU, frames counted, bytes received."""
+    """A part of a series: seconds of CPU and of time, frames counted, bytes received."""
 
     cpu: float
+    seconds: float
     deliveries: int
     bytes: int
 
@@ -124,10 +125,10 @@ def series(way: Way, seconds: float) -> Part:
     """Events as fast as the sockets get them, each in a frame of its own."""
     clients = way.clients
     clients.forget()
-    cpu, until = cpu_seconds(way.pid), time.perf_counter() + seconds
+    cpu, began = cpu_seconds(way.pid), time.perf_counter()
     sent: int = 0
     event: Event | None = None
-    while time.perf_counter() < until:
+    while time.perf_counter() - began < seconds:
         if way.ahead:
             clients.receive((sent - way.ahead) * len(clients))
         elif sent:
@@ -139,7 +140,8 @@ def series(way: Way, seconds: float) -> Part:
     event.moments()
     clients.receive(sent * len(clients))
     clients.verify(sent, event.marker)
-    return Part(cpu_seconds(way.pid) - cpu, clients.count, clients.bytes)
+    took = time.perf_counter() - began
+    return Part(cpu_seconds(way.pid) - cpu, took, clients.count, clients.bytes)
 
 
 def summary(way: Way, times: Sequence[Times], parts: Sequence[Part], idle: float) -> Result:

@@ -61,10 +61,11 @@ def written(figures: Figures) -> str:
     machine = "\n".join(f"- {fact}" for fact in figures["machine"])
     return f"""{table([head, *rows])}
 
-*× better*: conventional / Collab; *× bare*: Collab / bare asyncio. One run, on this machine:
+*× better*: conventional / Collab; *× bare*: Collab / bare asyncio. The ways of a row were
+measured in turns, on this machine:
 
 {machine}
-- busy meanwhile with other work: {_loads(figures)}
+- {_when(figures)}
 """
 
 
@@ -81,9 +82,15 @@ def _ratio(value: float | None) -> str:
     return "" if value is None else f"{value:.1f}"
 
 
-def _loads(figures: Figures) -> str:
-    loads = [one["load"][0] for name, one in figures.items() if name != "machine"]
-    return f"load average {min(loads):.1f} to {max(loads):.1f} before its parts"
+def _when(figures: Figures) -> str:
+    """When the sections were measured, and how busy the machine was just before."""
+    sections = [one for name, one in figures.items() if name != "machine"]
+    loads = [one["load"][0] for one in sections]
+    moments = sorted(one["at"][:16].replace("T", " ") for one in sections)
+    return (
+        f"from {moments[0]} to {moments[-1]} UTC; load average before each section "
+        f"{min(loads):.1f} to {max(loads):.1f}, of which the measurement itself is a part"
+    )
 
 
 def _fanout(figures: Figures) -> list[Target]:
