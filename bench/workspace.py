@@ -23,9 +23,9 @@ from collab.live.hub import replaced
 from collab.live.pages import Token
 from collab.live.topics import changed
 from collab.models import Document, Heading, Person, Revision
+from collab.models.sign_in import SessionStore
 from collab.packing import pack
 from collab.queries import Badge
-from collab.sessions import SessionStore
 from collab.subjects import pen
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"

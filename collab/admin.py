@@ -19,8 +19,18 @@ admin.site.site_title = "Collab"
 admin.site.index_title = _("Administration")
 
 
+class ForAdministrators:
+    """By role, not by Django's permissions: administrators may look at it."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return is_administrator(request.user)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_administrator(request.user)
+
+
 @admin.register(Person)
-class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
+class PersonAdmin(ForAdministrators, UserAdmin):  # type: ignore[type-arg]
     """Administrators manage members and guests; only owners make administrators."""
 
     list_display = ("username", "display_name", "email", "role", "is_active", "last_login")
@@ -39,12 +49,6 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
     )
     filter_horizontal = ()
     readonly_fields = ("last_login", "date_joined")
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return is_administrator(request.user)
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_administrator(request.user)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return is_administrator(request.user)
@@ -66,7 +70,7 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(SecurityEvent)
-class SecurityEventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class SecurityEventAdmin(ForAdministrators, admin.ModelAdmin):  # type: ignore[type-arg]
     """The audit log: to read."""
 
     list_display = ("at", "kind", "actor", "person", "address", "detail")
@@ -74,12 +78,6 @@ class SecurityEventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_select_related = ("actor", "person")
     search_fields = ("actor__username", "person__username", "address", "detail")
     date_hierarchy = "at"
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return is_administrator(request.user)
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_administrator(request.user)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -92,7 +90,7 @@ class SecurityEventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Document)
-class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class DocumentAdmin(ForAdministrators, admin.ModelAdmin):  # type: ignore[type-arg]
     """For looking and clearing up; people write in the editor, under the pen."""
 
     list_display = (
@@ -147,12 +145,6 @@ class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def get_queryset(self, request: HttpRequest) -> Any:
         return followable(request.user)
 
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return is_administrator(request.user)
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_administrator(request.user)
-
     # With everything that belongs to it, as when the trash is emptied.
 
     def delete_model(self, request: HttpRequest, obj: Document) -> None:
@@ -167,7 +159,7 @@ class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Activity)
-class ActivityAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ActivityAdmin(ForAdministrators, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("at", "actor", "verb", "document", "words_added", "words_removed")
     list_filter = ("verb", "actor")
     list_select_related = ("actor", "document__heading")
@@ -175,12 +167,6 @@ class ActivityAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).filter(document__in=followable(request.user))
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return is_administrator(request.user)
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_administrator(request.user)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -209,7 +209,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 # -- People --------------------------------------------------------------------
 
 AUTH_USER_MODEL = "collab.Person"
-SESSION_ENGINE = "collab.sessions"
+SESSION_ENGINE = "collab.models.sign_in"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",  # asks whether there were too many tries
     "django.contrib.auth.backends.ModelBackend",

@@ -6,37 +6,24 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from .person import Person
-from .share import digest_of
+from .secret import Secret, SecretQuerySet
 
 
-class InvitationQuerySet(models.QuerySet["Invitation"]):
-    """Those that can be used, and the one that somebody has."""
+class InvitationQuerySet(SecretQuerySet):
+    """An invitation ends with its use, too."""
 
     def open(self) -> Self:
-        return self.filter(used_by__isnull=True, expires_at__gt=Now())
-
-    def of(self, token: str) -> Self:
-        """The invitation with this secret."""
-        return self.filter(digest=digest_of(token))
+        """Those that can be used."""
+        return self.valid().filter(used_by__isnull=True)
 
 
-class Invitation(models.Model):
+class Invitation(Secret):
     """One account with a role, for whoever has the secret first."""
 
-    digest = models.CharField(max_length=64, unique=True, editable=False)
     role = models.CharField(_("role"), max_length=10, choices=Person.Role)
-    made_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        on_delete=models.CASCADE,
-        related_name="invitations",
-        verbose_name=_("made by"),
-    )
-    made_at = models.DateTimeField(_("made at"), db_default=Now())
-    expires_at = models.DateTimeField(_("ends"))
     used_by = models.OneToOneField(
         settings.AUTH_USER_MODEL,
         on_delete=models.CASCADE,

@@ -1,4 +1,6 @@
-"""Sign-ins: sessions that know whose they are, so that people can see and end them."""
+"""Sign-ins: sessions that know whose they are, so that people can see and end them.
+
+This is the session engine (``SESSION_ENGINE``)."""
 
 from __future__ import annotations
 

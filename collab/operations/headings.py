@@ -130,14 +130,13 @@ def change(pk: int, person_id: int, *, title: str, cover: str, fence: int, versi
     documents = Document.objects.present().filter(pk=pk)
     if not documents.update(version=F("version") + 1, changed_at=Now(), changed_by=person_id):
         raise StaleHeading
-    before = Document.objects.get(pk=pk)
+    old_title = Heading.objects.values_list("title", flat=True).get(pk=pk)
     seen = Heading.objects.writable(pk, person_id, fence=fence, version=version)
     if not seen.update(title=title, cover=cover, version=F("version") + 1, active_at=Now()):
         raise StaleHeading
     after = Document.objects.get(pk=pk)
     revisions.record(after, person_id, words=activity.NO_WORDS)
-    is_renamed = before.title != title
-    verb = Activity.Verb.RENAMED if is_renamed else Activity.Verb.COVERED
+    verb = Activity.Verb.COVERED if title == old_title else Activity.Verb.RENAMED
     activity.record(pk, person_id, verb, version=after.version)
     changed(content(pk), heading(pk), DOCUMENTS)
     version_now: int = after.version

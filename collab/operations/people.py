@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
-from datetime import timedelta
 
 from django.db import transaction
-from django.db.models.functions import Now
 
 from ..errors import UsedInvitation
 from ..live.topics import changed
 from ..models import Invitation, Person, SecurityEvent, SignIn
-from ..models.share import digest_of
 from ..subjects import PEOPLE
 from ..timings import INVITATION_DAYS
 from . import audit
@@ -76,13 +72,7 @@ def invite(role: Person.Role, *, actor: int) -> str:
     Returns:
         Its secret. It is not stored, and cannot be shown again.
     """
-    token = secrets.token_urlsafe(32)
-    Invitation.objects.create(
-        digest=digest_of(token),
-        role=role,
-        made_by_id=actor,
-        expires_at=Now() + timedelta(days=INVITATION_DAYS),
-    )
+    token = Invitation.objects.make(INVITATION_DAYS, role=role, made_by_id=actor)
     audit.record(Kind.INVITED, actor=actor, detail=role)
     return token
 

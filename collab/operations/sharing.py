@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Collection
-from datetime import timedelta
 
 from django.db import transaction
-from django.db.models.functions import Now
 
 from ..live import presence
 from ..live.models import Connection
 from ..live.sessions import rights_changed
 from ..live.topics import changed
 from ..models import Document, Heading, Link, Person, SecurityEvent, Share
-from ..models.share import digest_of
 from ..permissions import changeable
 from ..subjects import DOCUMENTS, content, heading, pen
 from . import audit
@@ -63,13 +59,7 @@ def make_link(pk: int, person_id: int, days: int) -> str:
     Returns:
         The secret. It is not stored, and cannot be shown again.
     """
-    token = secrets.token_urlsafe(32)
-    Link.objects.create(
-        document_id=pk,
-        made_by_id=person_id,
-        digest=digest_of(token),
-        expires_at=Now() + timedelta(days=days),
-    )
+    token = Link.objects.make(days, document_id=pk, made_by_id=person_id)
     audit.record(Kind.LINK, actor=person_id, detail=f"{pk}: {days} days")
     return token
 

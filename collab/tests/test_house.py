@@ -31,7 +31,6 @@ FLOORS = [
         "collab.queries",
         "collab.covers",
         "collab.personal",
-        "collab.sessions",
     ],
     ["collab.operations"],
     [

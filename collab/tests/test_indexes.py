@@ -33,10 +33,10 @@ from collab.models import (
     Share,
     SignIn,
 )
+from collab.models.sign_in import SessionStore
 from collab.operations import editing
 from collab.packing import pack
 from collab.permissions import readable, readable_keys
-from collab.sessions import SessionStore
 from collab.subjects import subject_of
 
 PEOPLE = DOCUMENTS = 2500

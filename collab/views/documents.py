@@ -27,7 +27,7 @@ from ..permissions import (
 from ..subjects import READING, WATCHING, subject_of
 from ..text import normalise, rendered
 from ..timings import PAGE_SIZE, TEXT_BYTES, TITLE_CHARACTERS
-from .requests import PersonRequest, method_of
+from .requests import PersonRequest, method_of, number_of
 
 
 @require_safe
@@ -92,9 +92,7 @@ def _new(
 
 
 def _template(templates: DocumentQuerySet, number: str) -> Document | None:
-    if not (number.isdecimal() and len(number) < 19):
-        return None
-    found: Document | None = templates.filter(pk=int(number)).first()
+    found: Document | None = templates.filter(pk=number_of(number)).first()
     return found
 
 

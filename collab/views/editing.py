@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
@@ -22,10 +24,12 @@ from ..permissions import changeable_document, editable_document, may_seize
 from ..subjects import EDITING, READING, Claim, subject_of
 from ..text import check_size, normalise
 from ..timings import REASON_CHARACTERS
-from . import late, renaming
+from . import late, leases, renaming
 from .addresses import to_editor, to_rename
 from .documents import reading_page
 from .requests import PersonRequest, is_visit, method_of, number_of
+
+PEN = attrgetter("pen")
 
 
 @never_cache
@@ -41,13 +45,15 @@ def edit(request: PersonRequest, pk: int) -> HttpResponse:
         )
     document = editable_document(request.user, pk)
     own_fence = number_of(request.GET.get("pen", ""))
-    if own_fence and _holds(request, document, own_fence):
+    if own_fence and leases.keeps(request.user, document, own_fence, editing.renew):
         draft = queries.unsaved(pk, request.user.pk).filter(fence=own_fence).first()
         form = EditForm.of(document, own_fence, draft)
         return _editor(request, document, form, own_fence, draft=draft)
     if not is_visit(request):
         return HttpResponse(status=204)
-    fence = editing.take(pk, request.user.pk) or _bring(request, document)
+    fence = editing.take(pk, request.user.pk) or leases.bring(
+        request.user, document, PEN, editing.move
+    )
     if fence is not None:
         return to_editor(pk, fence)
     return reading_page(request, document, taken=True)
@@ -109,23 +115,6 @@ def _seize(request: PersonRequest, document: Document) -> HttpResponse:
         return redirect("document", document.pk)
     fence = editing.seize(document.pk, request.user.pk, reason)
     return redirect("document", document.pk) if fence is None else to_editor(document.pk, fence)
-
-
-def _holds(request: PersonRequest, document: Document, fence: int) -> bool:
-    """A reload (or the redirect after taking) shows the fence it already has."""
-    if document.holder != request.user or document.fence != fence:
-        return False
-    editing.renew([(document.pk, fence)])
-    return True
-
-
-def _bring(request: PersonRequest, document: Document) -> int | None:
-    """One's own pen, if the page that had it is no longer there."""
-    if document.holder != request.user:
-        return None
-    if any(claim.pen == document.fence for claim in queries.claims(request.user.pk, document.pk)):
-        return None
-    return editing.move(document.pk, request.user.pk)
 
 
 def _editor(
@@ -321,8 +310,8 @@ def _overlap(
 def _settle_rescued(request: PersonRequest) -> None:
     """The conflict is over, and what was rescued in it is part of its result."""
     for rescued in request.POST.getlist("rescued"):
-        if rescued.isdecimal() and len(rescued) < 19:
-            drafts.discard(int(rescued), request.user.pk)
+        if number := number_of(rescued):
+            drafts.discard(number, request.user.pk)
 
 
 def _refused(request: PersonRequest, document: Document, form: EditForm) -> HttpResponse:

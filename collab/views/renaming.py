@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -9,15 +11,17 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from .. import queries
 from ..errors import StaleHeading
 from ..forms import RenameForm, TitleForm
 from ..models import Document, Heading
 from ..operations import editing, headings
 from ..permissions import changeable_document, editable_document
 from ..subjects import RENAMING, Claim, subject_of
+from . import leases
 from .addresses import to_editor, to_rename
 from .requests import PersonRequest, is_visit, method_of, number_of
+
+HEADING = attrgetter("heading")
 
 
 @never_cache
@@ -32,11 +36,14 @@ def rename(request: PersonRequest, pk: int) -> HttpResponse:
         return _post(request, changeable_document(request.user, pk))
     document = editable_document(request.user, pk)
     fence, pen = (number_of(request.GET.get(name, "")) for name in ("heading", "pen"))
-    if fence and _holds(request, document, fence):
+    if fence and leases.keeps(request.user, document.heading, fence, headings.renew):
         return _page(request, document, _form(document, fence, pen), fence, pen)
     if not is_visit(request):
         return HttpResponse(status=204)
-    taken = headings.take(pk, request.user.pk) or _bring(request, document)
+    person = request.user
+    taken = headings.take(pk, person.pk) or leases.bring(
+        person, document.heading, HEADING, headings.move
+    )
     if taken is not None:
         return to_rename(pk, fence=taken, pen=pen)
     return _page(request, document, None, 0, pen)
@@ -149,7 +156,8 @@ def _page(
     message: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    claim = Claim(_kept_pen(request, document, pen), fence)
+    # The pen that this page holds on to for the editor, if it is the person's.
+    has_pen = pen and leases.keeps(request.user, document, pen, editing.renew)
     context = {
         "document": document,
         "form": form,
@@ -159,37 +167,10 @@ def _page(
         "region_key": f"{document.pk}_{fence}",
         "subject": subject_of(document.pk),
         "mode": RENAMING,
-        "claim": claim,
+        "claim": Claim(pen if pen and has_pen else 0, fence),
     }
     return render(request, "documents/rename.html", context, status=status)
 
 
 def _back(document: Document, pen: int | None) -> HttpResponse:
     return to_editor(document.pk, pen) if pen else redirect("document", document.pk)
-
-
-def _holds(request: PersonRequest, document: Document, fence: int) -> bool:
-    """A reload (or the redirect after taking) shows the fence it already has."""
-    if document.heading.holder_id != request.user.pk or document.heading.fence != fence:
-        return False
-    headings.renew([(document.pk, fence)])
-    return True
-
-
-def _kept_pen(request: PersonRequest, document: Document, pen: int | None) -> int:
-    """The pen that this page holds on to for the editor, if it is the person's."""
-    if not pen or document.holder_id != request.user.pk or document.fence != pen:
-        return 0
-    editing.renew([(document.pk, pen)])
-    return pen
-
-
-def _bring(request: PersonRequest, document: Document) -> int | None:
-    """One's own lease, if the page that had it is no longer there."""
-    lease = document.heading
-    if lease.holder_id != request.user.pk:
-        return None
-    here = queries.claims(request.user.pk, document.pk)
-    if any(claim.heading == lease.fence for claim in here):
-        return None
-    return headings.move(document.pk, request.user.pk)
