@@ -17,6 +17,7 @@ from pytest_playwright.pytest_playwright import CreateContextCallback
 from e2e.cable import Cable
 from e2e.chromium import launch_options
 from e2e.people import Person, PersonMaker, listen, sign_in, write
+from e2e.services import RedisSwitch
 from e2e.stack import (
     Postgres,
     Stack,
@@ -90,6 +91,14 @@ def sqlite() -> Iterator[Stack]:
     """One process with SQLite and the in-memory layer."""
     with sqlite_stack() as stack:
         yield stack
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisSwitch]:
+    """A Redis of one's own, which may go away."""
+    switch = RedisSwitch()
+    yield switch
+    switch.off()
 
 
 @pytest.fixture(scope="session")

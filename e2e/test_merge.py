@@ -66,11 +66,9 @@ def test_changes_in_one_place(
     leela.sees_text("We leave when we leave.")
 
 
-def test_a_third_save_reopens_the_choices(
-    stack: Stack, leela: Person, fry: Person, person: PersonMaker, written: Written
-) -> None:
-    """However often others save while Fry decides, he decides again, from what there is
-    then; what he had chosen is on his side. In the end nothing of it is left unsaved."""
+def saved_again_meanwhile(stack: Stack, leela: Person, fry: Person, written: Written) -> int:
+    """Leela saves, and saves again while Fry decides between their texts; gives the
+    document."""
     document = written(text=BASE)
     fry.edits(document)
     fry.types(BASE.replace("nine", "eleven"))
@@ -85,6 +83,15 @@ def test_a_third_save_reopens_the_choices(
     leela.saves()
     leela.finishes()
     fry.button("Save my side").click()
+    return document
+
+
+def test_a_third_save_reopens_the_choices(
+    stack: Stack, leela: Person, fry: Person, person: PersonMaker, written: Written
+) -> None:
+    """However often others save while Fry decides, he decides again, from what there is
+    then; what he had chosen is on his side. In the end nothing of it is left unsaved."""
+    document = saved_again_meanwhile(stack, leela, fry, written)
     passage = fry.test_id("passage")
     expect(passage).to_have_count(1)
     for side in ("Yours", re.compile("^Leela’s, "), "A text of your own"):
@@ -115,20 +122,7 @@ def test_a_choice_of_what_is_there_now_is_saved(
     stack: Stack, leela: Person, fry: Person, written: Written
 ) -> None:
     """The choices that a third save has opened lead to a save, and nothing is left."""
-    document = written(text=BASE)
-    fry.edits(document)
-    fry.types(BASE.replace("nine", "eleven"))
-    fry.sees_saved("Draft saved")
-    expires(stack, document)
-    leela.edits(document)
-    leela.types(BASE.replace("nine", "ten"))
-    leela.saves()
-    fry.button("Save").click()
-    expect(fry.page.get_by_label("Saved text")).to_have_value(re.compile("at ten"))
-    leela.types(BASE.replace("nine", "noon"))
-    leela.saves()
-    leela.finishes()
-    fry.button("Save my side").click()
+    saved_again_meanwhile(stack, leela, fry, written)
     fry.page.get_by_label("Yours", exact=True).check()
     fry.button("Save this result").click()
     fry.sees_pen("mine")

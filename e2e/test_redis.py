@@ -17,13 +17,6 @@ RETURN = 15_000
 
 
 @pytest.fixture
-def redis() -> Iterator[RedisSwitch]:
-    switch = RedisSwitch()
-    yield switch
-    switch.off()
-
-
-@pytest.fixture
 def stack(postgres: Postgres, redis: RedisSwitch) -> Iterator[Stack]:
     """A cluster of its own, whose Redis may go away."""
     with cluster_stack(postgres, redis.on()) as own:

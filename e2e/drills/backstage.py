@@ -69,7 +69,7 @@ def _like(token: Any, person: int) -> str:
 def _session(person: Person) -> str:
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 
-    from collab.sessions import SessionStore
+    from collab.models.sign_in import SessionStore
 
     session = SessionStore()
     session[SESSION_KEY] = str(person.pk)

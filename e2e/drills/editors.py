@@ -29,7 +29,7 @@ PATIENCE_SECONDS = 30.0
 ENTER = """
 import json
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from collab.sessions import SessionStore
+from collab.models.sign_in import SessionStore
 from collab.models import Person
 from collab.operations.documents import Content, create
 entered = []

@@ -30,12 +30,6 @@ LONG = ("Some words. " * 80 + "\n\n") * 200
 ENTERING = 60.0
 
 
-@pytest.fixture
-def crowd(stack: Stack) -> Iterator[Crowd]:
-    with Crowd(stack) as one:
-        yield one
-
-
 class Rude:
     """A bare socket of a visitor: it reads and writes only what it is told to."""
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import pytest
 
 from e2e.conftest import both_stacks, on_cluster
 from e2e.drills.crowd import Crowd, Visitor, memory
@@ -30,12 +27,6 @@ MOMENTARY = 4
 RIGHT = 5.0
 #: Only for getting a crowd in, in seconds.
 ENTERING = 60.0
-
-
-@pytest.fixture
-def crowd(stack: Stack) -> Iterator[Crowd]:
-    with Crowd(stack) as one:
-        yield one
 
 
 @on_cluster

@@ -113,11 +113,19 @@ def test_editing_moves_between_two_tabs_and_back(fry: Person, document: int) -> 
     expect(fry.test_id("unsaved-text")).to_have_count(0)
 
 
-def sleeps(fry: Person, cable: Cable) -> None:
-    """The lid is closed for a minute: no network, and no timer runs meanwhile."""
+def asleep(stack: Stack, cable: Cable, person: PersonMaker, document: int) -> tuple[Person, Person]:
+    """Leela reads, and Fry's lid is closed for a minute in the middle of his sentence:
+    no network, and no timer runs meanwhile. Gives both."""
+    leela, fry = person("leela"), person("fry", url=stack.cable_url)
+    fry.page.clock.install()
+    fry.edits(document)
+    fry.types("In the middle")
+    fry.sees_saved("Draft saved")
+    leela.opens(document)
     cable.pull()
     fry.is_connected("offline")
     fry.page.clock.fast_forward(60_000)
+    return leela, fry
 
 
 def test_sleep(stack: Stack, cable: Cable, person: PersonMaker, document: int) -> None:
@@ -126,13 +134,7 @@ def test_sleep(stack: Stack, cable: Cable, person: PersonMaker, document: int) -
     Pass: the pen was free meanwhile; when Fry is back it is his again without a
     click, his words are drafts, and he saves without a page with two texts.
     """
-    leela, fry = person("leela"), person("fry", url=stack.cable_url)
-    fry.page.clock.install()
-    fry.edits(document)
-    fry.types("In the middle")
-    fry.sees_saved("Draft saved")
-    leela.opens(document)
-    sleeps(fry, cable)
+    leela, fry = asleep(stack, cable, person, document)
     expect(fry.text_field).not_to_be_editable()
     leela.sees_pen("theirs", "Fry has had the pen since")
     stack.pen_runs_out(document)
@@ -156,13 +158,7 @@ def test_sleep_while_somebody_only_looked(
 
     Pass: Fry's save takes the pen back, and is no conflict; nothing remains unsaved.
     """
-    leela, fry = person("leela"), person("fry", url=stack.cable_url)
-    fry.page.clock.install()
-    fry.edits(document)
-    fry.types("In the middle")
-    fry.sees_saved("Draft saved")
-    leela.opens(document)
-    sleeps(fry, cable)
+    leela, fry = asleep(stack, cable, person, document)
     stack.pen_runs_out(document)
     leela.sees_pen("free")
     leela.edits(document)

@@ -32,12 +32,6 @@ AGAIN = "starting it again"
 ENTERING = 60.0
 
 
-@pytest.fixture
-def crowd(stack: Stack) -> Iterator[Crowd]:
-    with Crowd(stack) as one:
-        yield one
-
-
 @on_cluster
 def test_kill_9_with_500_sockets(stack: Stack, crowd: Crowd) -> None:
     """500 people, half of them on each process; one process gets ``kill -9``.

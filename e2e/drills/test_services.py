@@ -29,13 +29,6 @@ ENTERING = 60.0
 
 
 @pytest.fixture
-def redis() -> Iterator[RedisSwitch]:
-    switch = RedisSwitch()
-    yield switch
-    switch.off()
-
-
-@pytest.fixture
 def own_postgres() -> Iterator[Postgres]:
     with postgres_server() as postgres:
         yield postgres
@@ -51,12 +44,6 @@ def without_redis(postgres: Postgres, redis: RedisSwitch) -> Iterator[Stack]:
 def without_postgres(own_postgres: Postgres, redis_url: str) -> Iterator[Stack]:
     with cluster_stack(own_postgres, redis_url) as stack:
         yield stack
-
-
-@pytest.fixture
-def crowd(stack: Stack) -> Iterator[Crowd]:
-    with Crowd(stack) as one:
-        yield one
 
 
 @contextmanager
