@@ -20,7 +20,7 @@ from django.template.loader import render_to_string
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 django.setup()
 
-from collab.live.hub import replaced  # noqa: E402  (needs the settings)
+from collab.live.fragments import replaced  # noqa: E402  (needs the settings)
 from collab.live.regions import Rendering, mark_input, region_id  # noqa: E402
 
 #: Documents on the dashboard: groups that each consumer joins.

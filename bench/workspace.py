@@ -19,7 +19,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from collab.live import regions
-from collab.live.hub import replaced
+from collab.live.fragments import replaced
 from collab.live.pages import Token
 from collab.live.topics import changed
 from collab.models import Document, Heading, Person, Revision

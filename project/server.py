@@ -12,7 +12,6 @@ import contextlib
 import inspect
 import logging
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from daphne.http_protocol import WebRequest
@@ -24,7 +23,7 @@ from twisted.web import http
 
 from collab.live import process
 from collab.live.conf import conf
-from collab.live.transport import EXTENSION, STATE_OPEN, DaphneWire
+from collab.live.transport import EXTENSION, STATE_OPEN, WiredProtocol
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +34,10 @@ PING_SECONDS = 8
 SERVICE_RESTART = 1012
 #: How long applications may take to end after SIGTERM.
 DRAIN_SECONDS = 5.0
+
+
+class LiveProtocol(WiredProtocol, WebSocketProtocol):  # type: ignore[misc]
+    """Daphne's, with a wire for the hub."""
 
 
 class HardenedServer(Server):  # type: ignore[misc]
@@ -68,6 +71,7 @@ class HardenedServer(Server):  # type: ignore[misc]
 
     def listen_success(self, port: Any) -> None:
         super().listen_success(port)
+        self.ws_factory.protocol = LiveProtocol  # nobody can have connected yet
         self.ports.append(port)
         self.on_listening()
 
@@ -88,7 +92,7 @@ class HardenedServer(Server):  # type: ignore[misc]
             protocol.transport.loseConnection()
             return None
         if scope["type"] == "websocket":
-            scope.setdefault("extensions", {})[EXTENSION] = partial(DaphneWire, protocol)
+            scope.setdefault("extensions", {})[EXTENSION] = protocol.open_wire
             inbox = super().create_application(protocol, scope)
             return inbox and Inbox(protocol, inbox)
         return super().create_application(protocol, scope)
@@ -201,6 +205,7 @@ def check() -> None:
         (WebRequest, "registerProducer", ["self", "producer", "streaming"]),
         (WebSocketProtocol, "sendCloseFrame", None),
         (WebSocketProtocol, "sendData", None),
+        (WebSocketProtocol, "_trigger", ["self"]),
     ]
     for owner, name, parameters in expected:
         method = getattr(owner, name, None)

@@ -18,13 +18,13 @@ from django.http import parse_cookie
 
 from . import db, pages, process
 from .conf import conf
-from .hub import Socket
 from .metrics import meter
 from .presence import Page
 from .process import FORBIDDEN, SIGNED_OUT, Process
 from .regions import UnknownRegion
 from .sessions import person_of
 from .transport import EXTENSION, QueueWire, Wire
+from .watches import Socket
 
 MALFORMED = 4400
 #: "id:mark": the mark is an ETag (hexadecimal) or the number of a feed's entry.

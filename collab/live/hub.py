@@ -1,9 +1,10 @@
 """The hub: from "topic X changed" to bytes on every socket that shows X.
 
 One hub per process. It keeps, for each region somebody looks at, a *watch*: who
-shows it, and which version they have. Events mark watches dirty; on the next
-tick every dirty region is rendered once per variant, compared with what each
-page has, and sent where it differs. All fragments of a tick travel in one frame.
+shows it, and which version they have (:mod:`collab.live.watches`). Events mark
+watches dirty; on the next tick every dirty region is rendered once per variant
+(:mod:`collab.live.rendering`), compared with what each page has, and sent where it
+differs. All fragments of a tick travel in one frame (:mod:`collab.live.outbox`).
 
 Order is what makes this right: a page subscribes first and is compared after, a
 region is never rendered twice at the same time, and all sending is done by one
@@ -16,162 +17,22 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from . import db, parts, regions
+from . import db, regions
 from .conf import conf
+from .fragments import removed, replaced
 from .metrics import meter
-from .presence import Page
-from .regions import Entry, Feed, Region, Rendering
+from .outbox import Letter, Outbox
+from .regions import Feed
+from .rendering import News, Variants, Version, read_feed, render_states
 from .transport import Frame, Wire
+from .watches import CHUNK, AnyWatch, Cohort, FeedWatch, Socket, Watch
 
 logger = logging.getLogger(__name__)
 
-#: Sockets written to before the event loop gets a turn.
-CHUNK = 250
-#: Longest text joined into one frame; Daphne's own limit is 1 MiB.
-FRAME_CHARACTERS = 256 * 1024
 #: A region that failed is tried again after this long, doubling up to a minute.
 RETRY_SECONDS = 1.0
 RETRY_MAX_SECONDS = 60.0
-#: The most feed entries looked at to bring pages up to date.
-FEED_LOOKBACK = 500
-
-
-@dataclass(eq=False, slots=True)
-class Socket:
-    """One page's open socket."""
-
-    wire: Wire
-    page: Page
-    language: str
-    session_key: str
-    regions: tuple[str, ...] = ()
-
-
-class Version(NamedTuple):
-    """Which rendering pages have, and the outline of its parts."""
-
-    etag: str
-    outline: parts.Outline | None
-
-
-@dataclass(eq=False, slots=True)
-class Watch:
-    """Who shows a state region in this process, and which version they have.
-
-    ``current`` is the shared rendering's version by language; a socket in
-    ``marks`` has something else: the ETag it brought along when it connected, or
-    that of the rendering made for the person alone.
-    """
-
-    region: Region
-    key: str
-    sockets: dict[str, set[Socket]] = field(default_factory=dict)
-    current: dict[str, Version] = field(default_factory=dict)
-    marks: dict[Socket, str] = field(default_factory=dict)
-    #: Who has resumed, and whose mark is not compared yet.
-    newcomers: set[Socket] = field(default_factory=set)
-    #: Not rendered again before this time of the event loop's clock.
-    due: float = 0.0
-
-    def add(self, socket: Socket, mark: str) -> bool:
-        """Returns whether the page may be out of date."""
-        self.sockets.setdefault(socket.language, set()).add(socket)
-        current = self.current.get(socket.language)
-        if current and mark == current.etag:
-            return False
-        self.marks[socket] = mark
-        self.newcomers.add(socket)
-        return True
-
-    def discard(self, socket: Socket) -> None:
-        self.marks.pop(socket, None)
-        self.newcomers.discard(socket)
-        same_language = self.sockets.get(socket.language, set())
-        same_language.discard(socket)
-        if not same_language:
-            self.sockets.pop(socket.language, None)
-            self.current.pop(socket.language, None)
-
-
-@dataclass(eq=False, slots=True)
-class FeedWatch:
-    """Who shows a feed in this process, and the last entry each has."""
-
-    region: Feed
-    key: str
-    cursors: dict[Socket, int] = field(default_factory=dict)
-    head: int = -1
-
-    def add(self, socket: Socket, mark: str) -> bool:
-        """Returns whether the page may have missed entries."""
-        self.cursors[socket] = int(mark) if mark.isdecimal() else 0
-        return self.cursors[socket] != self.head
-
-    def discard(self, socket: Socket) -> None:
-        self.cursors.pop(socket, None)
-
-    @property
-    def sockets(self) -> Mapping[Socket, int]:
-        return self.cursors
-
-
-AnyWatch = Watch | FeedWatch
-
-
-class Variants(NamedTuple):
-    """A state region in one language."""
-
-    shared: Rendering
-    #: The renderings made for one person each.
-    own: Mapping[int, Rendering] = {}
-    #: From the version that pages have to ``shared``, if that can be told.
-    step: Step | None = None
-
-
-class Step(NamedTuple):
-    """What a page needs that has one certain version."""
-
-    since: str
-    fragment: str
-
-
-class Batch:
-    """Fragments that travel together. Sockets that get the same share the object,
-    and so its frames; a fan-out allocates nothing per socket."""
-
-    __slots__ = ("fragments", "frames", "longer", "size")
-
-    def __init__(self, fragments: tuple[str, ...] = ()) -> None:
-        self.fragments = fragments
-        #: By fragment, the batch that has it at its end.
-        self.longer: dict[str, Batch] = {}
-        #: The fragments on the wire, made at the first delivery.
-        self.frames: Sequence[Frame] = ()
-        #: Their bytes together.
-        self.size = 0
-
-    def plus(self, fragment: str) -> Batch:
-        """The one batch that has ``fragment`` after these."""
-        return self.longer.setdefault(fragment, Batch((*self.fragments, fragment)))
-
-
-class Outbox:
-    """What each socket gets in one flush, in the order it was put."""
-
-    def __init__(self) -> None:
-        self.batches: dict[Socket, Batch] = {}
-        self._empty = Batch()
-
-    def put(self, fragment: str, sockets: Iterable[Socket]) -> None:
-        """Send ``fragment`` to each of ``sockets``, after what they get already."""
-        batches, empty = self.batches, self._empty
-        for socket in sockets:
-            batch = batches.get(socket, empty)
-            batches[socket] = batch.longer.get(fragment) or batch.plus(fragment)
-
 
 #: Puts what a job has rendered; returns what could not be rendered.
 Put = Callable[[Outbox], Sequence[AnyWatch]]
@@ -185,6 +46,7 @@ class Hub:
         self.sockets: set[Socket] = set()
         self.by_user: dict[int, set[Socket]] = {}
         self._watches: dict[str, AnyWatch] = {}
+        self._cohorts: dict[tuple[str, tuple[str, ...]], Cohort] = {}
         self._topics: dict[str, set[str]] = {}
         self._dirty: set[str] = set()
         self._jobs: dict[Job, Sequence[AnyWatch]] = {}
@@ -206,11 +68,12 @@ class Hub:
         """
         self.sockets.add(socket)
         self.by_user.setdefault(socket.page.user_id, set()).add(socket)
-        # What is being rendered now does not know of this page yet.
+        self._enter(socket, socket.regions)
         busy = self._busy()
         for identifier in socket.regions:
-            watch = self._watches.get(identifier) or self._watch(identifier)
-            if watch.add(socket, marks.get(identifier, "")) or watch.region.name in busy:
+            watch = self._watches[identifier]
+            is_busy = watch.region.name in busy
+            if watch.enter(socket, marks.get(identifier, ""), is_busy=is_busy):
                 self._dirty.add(identifier)
         if self._dirty:
             self._wake.set()
@@ -222,20 +85,43 @@ class Hub:
         same_user.discard(socket)
         if not same_user:
             self.by_user.pop(socket.page.user_id, None)
-        self._unsubscribe(socket, socket.regions)
+        if (cohort := socket.cohort) is not None:
+            for identifier in socket.regions:
+                self._watches[identifier].leave(socket)
+            self._part(socket, cohort)
 
     def drop(self, socket: Socket, lost: Collection[str]) -> None:
         """Take regions away from a page whose person may not see them any more."""
-        self._unsubscribe(socket, lost)
-        socket.regions = tuple(i for i in socket.regions if i not in lost)
+        if (before := socket.cohort) is not None:
+            self._enter(socket, tuple(i for i in socket.regions if i not in lost))
+            if socket.cohort is not before:
+                for identifier in set(before.regions).intersection(lost):
+                    self._watches[identifier].leave(socket)
+                self._part(socket, before)
         socket.wire.write(Frame("".join(removed(i) for i in lost)))
 
-    def _unsubscribe(self, socket: Socket, identifiers: Iterable[str]) -> None:
-        for identifier in identifiers:
-            if watch := self._watches.get(identifier):
-                watch.discard(socket)
-                if not watch.sockets:
-                    self._unwatch(identifier, watch)
+    def _enter(self, socket: Socket, shown: tuple[str, ...]) -> None:
+        """Make a socket one of the cohort that shows these regions."""
+        cohort = self._cohorts.get((socket.language, shown))
+        if cohort is None:
+            cohort = Cohort(socket.language, shown)
+            self._cohorts[socket.language, shown] = cohort
+            for identifier in shown:
+                watch = self._watches.get(identifier) or self._watch(identifier)
+                watch.audience.add(cohort)
+        cohort.add(socket)
+
+    def _part(self, socket: Socket, cohort: Cohort) -> None:
+        """A socket is no longer one of that cohort."""
+        cohort.discard(socket)
+        if cohort.sockets:
+            return
+        del self._cohorts[cohort.language, cohort.regions]
+        for identifier in cohort.regions:
+            watch = self._watches[identifier]
+            watch.discard(cohort)
+            if not watch.audience:
+                self._unwatch(identifier, watch)
 
     # Events, called in the event loop.
 
@@ -332,15 +218,16 @@ class Hub:
         states = [watch for watch in watches if isinstance(watch, Watch)]
         if states:
             wanted = {
-                watch.key: {language: watch.current.get(language) for language in watch.sockets}
+                watch.key: {
+                    language: watch.current.get(language) for language in watch.audience.by_language
+                }
                 for watch in states
             }
             rendered = await db.run(render_states, states[0].region, wanted, users)
             return lambda outbox: self._put_states(states, rendered, outbox)
         feed = next(watch for watch in watches if isinstance(watch, FeedWatch))
-        behind = min(feed.cursors.values(), default=0)
-        languages = frozenset(socket.language for socket in feed.cursors)
-        news = await db.run(read_feed, feed.region, behind, languages, users)
+        languages = frozenset(feed.audience.by_language)
+        news = await db.run(read_feed, feed.region, feed.behind, feed.head, languages, users)
         return lambda outbox: self._put_entries(feed, news, outbox)
 
     def _collect(self, job: Job, watches: Sequence[AnyWatch], outbox: Outbox) -> None:
@@ -377,29 +264,26 @@ class Hub:
         return [watch for watch in watches if watch.key not in rendered]
 
     def _put_state(self, watch: Watch, language: str, variants: Variants, outbox: Outbox) -> None:
-        showing = watch.sockets.get(language)
-        if showing is None:
+        cohorts = watch.audience.by_language.get(language)
+        if cohorts is None:
             return  # the last of them left while we rendered
         shared, own, step = variants
         version = watch.current.get(language)
         before = version.etag if version else None
         watch.current[language] = Version(shared.etag, shared.outline)
-        if before == shared.etag:
-            # Everybody but these has it already.
-            special = {s for user in own for s in self.by_user.get(user, ())}
-            receivers = showing & (special | watch.marks.keys())
-        else:
-            receivers = showing
         identifier = regions.region_id(watch.region.name, watch.key)
-        if not receivers:
-            return
         update = step.fragment if step and step.since == before else ""
-        if not own and not watch.marks:  # the same news for everybody
-            outbox.put(update or replaced(identifier, shared), receivers)
+        apart = {socket for socket in watch.marks if socket.cohort in cohorts}
+        if own:
+            concerned = (socket for user in own for socket in self.by_user.get(user, ()))
+            apart.update(socket for socket in concerned if socket.cohort in cohorts)
+        if before not in (None, shared.etag):
+            outbox.put(update or replaced(identifier, shared), cohorts, but=apart)
+        if not apart:
             return
-        fragments = {r.etag: replaced(identifier, r) for r in (shared, *own.values())}
+        whole = {r.etag: replaced(identifier, r) for r in (shared, *own.values())}
         stale = 0
-        for socket in receivers:
+        for socket in apart:
             rendering = own.get(socket.page.user_id, shared)
             has = watch.marks.pop(socket, before)
             if rendering is not shared:
@@ -407,54 +291,61 @@ class Hub:
             if has != rendering.etag:
                 stale += socket in watch.newcomers
                 fragment = update if rendering is shared and has == before else ""
-                outbox.put(fragment or fragments[rendering.etag], [socket])
-        # Made anew, since what many have left keeps their room.
-        watch.newcomers = watch.newcomers - receivers
-        watch.marks = dict(watch.marks)
+                outbox.put_one(fragment or whole[rendering.etag], socket)
+        watch.compared(apart)
         meter.count("stale", stale)
 
     def _put_entries(self, watch: FeedWatch, news: News, outbox: Outbox) -> Sequence[AnyWatch]:
-        watch.head = news.head
-        for socket, cursor in watch.cursors.items():
-            if cursor >= news.head or not news.covers(socket, cursor):
+        cursors = watch.cursors
+        concerned = (socket for user in news.apart for socket in self.by_user.get(user, ()))
+        for socket in watch.audience.among(concerned):
+            cursors.setdefault(socket, watch.head)
+        if 0 <= watch.head < news.head:
+            for language, cohorts in watch.audience.by_language.items():
+                if language in news.languages:  # else all have come since it was read
+                    for fragment in news.fragments(watch.region, watch.head, language, None):
+                        outbox.put(fragment, cohorts, but=cursors)
+        for socket, cursor in list(cursors.items()):
+            user = socket.page.user_id
+            if cursor > news.head or not news.covers(cursor, socket.language, user):
                 continue  # who came too late for this is served by the next flush
-            for fragment in news.fragments_for(watch.region, socket, cursor):
-                outbox.put(fragment, [socket])
-            watch.cursors[socket] = news.head
+            for fragment in news.fragments(watch.region, cursor, socket.language, user):
+                outbox.put_one(fragment, socket)
+            del cursors[socket]
+        watch.head = max(watch.head, news.head)
+        watch.cursors = dict(cursors)  # what many have left keeps their room
         return ()
 
     async def _deliver(self, outbox: Outbox) -> None:
-        waiting = iter(outbox.batches.items())
+        letters = outbox.letters()
+        waiting = iter(letters)
         try:
             await self._write(waiting)
         except BaseException:
             # The hub takes them for up to date, and they are not: they resume.
-            for socket, _ in waiting:
-                self._give_up(socket)
+            self._give_up([wire for letter in waiting for wire in letter.bundle.wires])
             raise
-        meter.count("deliveries", len(outbox.batches))
+        meter.count("deliveries", sum(len(letter.bundle.wires) for letter in letters))
 
-    async def _write(self, waiting: Iterator[tuple[Socket, Batch]]) -> None:
-        sent = 0
-        for number, (socket, batch) in enumerate(waiting, 1):
-            try:
-                if not batch.frames:
-                    batch.frames = joined(batch.fragments)
-                    batch.size = sum(frame.size for frame in batch.frames)
-                for frame in batch.frames:
-                    socket.wire.write(frame)
-            except Exception:  # one broken socket must not cost the others their frame
-                logger.exception("live: could not write to a socket")
-                self._give_up(socket)
-            sent += batch.size
-            if number % CHUNK == 0:
+    async def _write(self, waiting: Iterator[Letter]) -> None:
+        sent = since_turn = 0
+        for bundle, batch in waiting:
+            for frame in batch.frames:
+                if broken := bundle.write(frame):
+                    self._give_up(broken)
+                sent += frame.size * len(bundle.wires)
+            since_turn += len(bundle.wires)
+            if since_turn >= CHUNK:
+                since_turn = 0
                 await asyncio.sleep(0)
         meter.count("bytes", sent)
 
-    def _give_up(self, socket: Socket) -> None:
-        """End a page's socket: it comes back, and says what it has."""
-        self.leave(socket)
-        socket.wire.abort()
+    def _give_up(self, wires: Iterable[Wire]) -> None:
+        """End pages' sockets: they come back, and say what they have."""
+        lost = set(map(id, wires))
+        for socket in [socket for socket in self.sockets if id(socket.wire) in lost]:
+            self.leave(socket)
+            socket.wire.abort()
 
     def _watch(self, identifier: str) -> AnyWatch:
         name, key = regions.parse_id(identifier)
@@ -472,169 +363,3 @@ class Hub:
             identifiers.discard(identifier)
             if not identifiers:
                 self._topics.pop(topic, None)
-
-
-# Rendering: plain functions, run in the engine's threads.
-
-
-def render_states(
-    region: Region,
-    wanted: Mapping[str, Mapping[str, Version | None]],
-    users: frozenset[int],
-) -> dict[str, dict[str, Variants]]:
-    """Render regions of one name, once per variant that somebody needs.
-
-    Args:
-        region: what to render.
-        wanted: by key, the languages it is shown in, with the version pages have.
-        users: the people connected here; nobody else needs an own variant.
-
-    Returns:
-        By key and language, the variants. A key whose rendering raised is left
-        out and logged, so that it does not stop the others.
-    """
-    contexts = region.load(list(wanted))
-    rendered: dict[str, dict[str, Variants]] = {}
-    for key, languages in wanted.items():
-        context = contexts.get(key)
-        try:
-            if context is None:
-                rendered[key] = {language: Variants(regions.GONE) for language in languages}
-                continue
-            involved = users.intersection(region.you(context))
-            rendered[key] = {
-                language: variants(region, key, context, language, version, involved)
-                for language, version in languages.items()
-            }
-        except Exception:  # a region is the product's code: anything may come
-            logger.exception("live: region %r failed for %r", region.name, key)
-    return rendered
-
-
-def variants(
-    region: Region,
-    key: str,
-    context: regions.Context,
-    language: str,
-    version: Version | None,
-    involved: Collection[int],
-) -> Variants:
-    """Render one region in one language for everybody who needs it.
-
-    Args:
-        version: what pages have; the step from there is made too, if that is
-            shorter than the whole.
-        involved: the people who get a rendering of their own.
-    """
-    shared = region.render(key, context, language, None)
-    own = {user: region.render(key, context, language, user) for user in involved}
-    step = None
-    if version and version.outline and shared.outline and version.etag != shared.etag:
-        identifier = regions.region_id(region.name, key)
-        made = parts.steps(identifier, version.outline, shared.outline, shared.html)
-        if made is not None and len(made) < len(shared.html):
-            step = Step(version.etag, made + moved_mark(identifier, shared.etag))
-    return Variants(shared, own, step)
-
-
-@dataclass(frozen=True)
-class News:
-    """What a feed has to say since some entry, rendered for all who are here."""
-
-    #: What was known when it was read: pages that have come since are not covered.
-    after: int
-    languages: frozenset[str]
-    users: frozenset[int]
-
-    head: int
-    entries: Sequence[Entry]
-    #: By entry, language and person (None: everybody else).
-    html: Mapping[tuple[int, str, int | None], str]
-
-    def covers(self, socket: Socket, cursor: int) -> bool:
-        """Is everything in here that this page has missed?"""
-        return (
-            cursor >= self.after
-            and socket.language in self.languages
-            and socket.page.user_id in self.users
-        )
-
-    def fragments_for(self, feed: Feed, socket: Socket, cursor: int) -> Iterator[str]:
-        """What one page gets that has seen all up to ``cursor``."""
-        user = socket.page.user_id
-        missed = [e for e in self.entries if e.id > cursor and e.seen_by(user)]
-        shown = latest_of_slots(missed)[-conf().feed_replay :]
-        slots = {entry.slot for entry in shown}
-        if older := sum(entry.slot not in slots for entry in missed):
-            yield removed(f"{feed.name}-missed")
-            yield appended(feed.name, feed.render_missed(older, socket.language))
-        for entry in shown:
-            html = self.html.get((entry.id, socket.language, user))
-            if html is None:
-                html = self.html[entry.id, socket.language, None]
-            yield removed(feed.entry_id(entry))
-            yield appended(feed.name, html)
-        if missed:
-            yield moved_mark(feed.name, str(self.head))
-
-
-def read_feed(feed: Feed, after: int, languages: frozenset[str], users: frozenset[int]) -> News:
-    """A feed's entries after ``after``, rendered once per variant somebody needs."""
-    entries = feed.entries(after, FEED_LOOKBACK)
-    html = {
-        (entry.id, language, you): feed.render(entry, language, you)
-        for entry in entries
-        for language in languages
-        for you in (None, *(users & entry.you))
-    }
-    head = entries[-1].id if entries else max(after, feed.head())
-    return News(after, languages, users, head, entries, html)
-
-
-def latest_of_slots(entries: Sequence[Entry]) -> list[Entry]:
-    """Of entries that would replace each other, only the last."""
-    return sorted({entry.slot: entry for entry in entries}.values(), key=lambda e: e.id)
-
-
-# Fragments: what htmx swaps. Each is one or more <hx-partial> elements.
-
-
-def replaced(identifier: str, rendering: Rendering) -> str:
-    """The fragment that brings a state region up to date. What is gone leaves its
-    place empty, with a mark: it may come back."""
-    is_gone = rendering is regions.GONE
-    html = regions.mark_input(identifier, rendering.etag) if is_gone else rendering.html
-    return f'<hx-partial hx-target="#{identifier}" hx-swap="innerMorph">{html}</hx-partial>'
-
-
-def removed(identifier: str) -> str:
-    """The fragment that takes an element away, if it is there."""
-    return f'<hx-partial hx-target="#{identifier}" hx-swap="delete"></hx-partial>'
-
-
-def appended(identifier: str, html: str) -> str:
-    """The fragment that appends to a feed."""
-    return f'<hx-partial hx-target="#{identifier}" hx-swap="beforeend">{html}</hx-partial>'
-
-
-def moved_mark(identifier: str, mark: str) -> str:
-    """The fragment that moves on the page's memory of a region."""
-    return (
-        f'<hx-partial hx-target="#{identifier}-mark" hx-swap="outerHTML">'
-        f"{regions.mark_input(identifier, mark)}</hx-partial>"
-    )
-
-
-def joined(fragments: Sequence[str]) -> list[Frame]:
-    """Fragments as few frames, each short enough for every server."""
-    frames: list[Frame] = []
-    part: list[str] = []
-    size = 0
-    for fragment in fragments:
-        if part and size + len(fragment) > FRAME_CHARACTERS:
-            frames.append(Frame("".join(part)))
-            part, size = [], 0
-        part.append(fragment)
-        size += len(fragment)
-    frames.append(Frame("".join(part)))
-    return frames

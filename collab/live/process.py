@@ -14,11 +14,12 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 
 from . import bus, db, metrics
 from .conf import conf
-from .hub import Hub, Socket
+from .hub import Hub
 from .pages import admitted
 from .presence import Presence, topic
 from .regions import topics_of
 from .sessions import PERSON
+from .watches import Socket
 
 logger = logging.getLogger(__name__)
 

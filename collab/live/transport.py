@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Any, Protocol
 
 from twisted.internet import tcp, unix
@@ -29,6 +29,9 @@ EXTENSION = "live.wire"
 #: Of autobahn's protocol (``WebSocketProtocol.STATE_OPEN``; the server checks it).
 STATE_OPEN = 3
 TEXT_FRAME = 0x81  # FIN and opcode 1, RFC 6455 section 5.2
+
+#: A socket's own ``send``.
+Send = Callable[[bytes], int]
 
 
 class Frame:
@@ -80,40 +83,47 @@ class DaphneWire:
     it at once, and the transport what the socket did not take.
 
     Args:
-        protocol: Daphne's ``WebSocketProtocol``, open.
+        protocol: Daphne's ``WebSocketProtocol``, open, and a :class:`WiredProtocol`.
+
+    Attributes:
+        straight: the socket's own ``send``, while nothing but the transport can
+            have bytes for it; then None, for good.
     """
 
-    __slots__ = ("_held", "_open", "_protocol", "_send", "_transport", "_writers")
+    __slots__ = ("_open", "_protocol", "_transport", "straight")
+
+    #: How often a wire of this process has lost its straight way.
+    diverted = 0
 
     def __init__(self, protocol: Any) -> None:
         self._protocol = protocol
         self._transport = protocol.transport
-        #: What autobahn holds back, and who waits to write: both are one object for
-        #: the protocol's and the reactor's whole life.
-        self._held = protocol.send_queue
-        self._writers = protocol.transport.reactor._writers
-        self._send = direct_send(protocol.transport)
         self._open = True
+        is_clear = protocol.state == STATE_OPEN and not protocol.send_queue
+        self.straight = direct_send(protocol.transport) if is_clear else None
 
     def write(self, frame: Frame) -> None:
-        # This is done for every socket and event. Most of its time goes into reading
-        # memory that no cache has, so it looks at as few objects as it can: whoever
-        # has bytes to send, or is ending after them, is among the writers; whoever
-        # ends without them is not open any more.
-        if (
-            self._send is not None
-            and self._transport not in self._writers
-            and not self._held
-            and self._protocol.state == STATE_OPEN
-        ):
-            try:
-                sent = self._send(frame.wire)
-            except OSError:  # full, or gone: the transport will find out which
-                sent = 0
-            if sent != frame.size:
-                self._transport.write(frame.wire[sent:])
-        else:
+        # Whoever has bytes to send, or is ending after them, is among the writers;
+        # whoever ends without them is not open any more.
+        if self.straight is None or self._transport in self.writers:
             self._write_behind(frame)
+            return
+        try:
+            sent = self.straight(frame.wire)
+        except OSError:  # full, or gone: the transport will find out which
+            sent = 0
+        if sent != frame.size:
+            self.follow(frame.wire[sent:])
+
+    @property
+    def writers(self) -> Collection[Any]:
+        """The transports of this process that have something to send."""
+        writers: Collection[Any] = self._transport.reactor._writers
+        return writers
+
+    def follow(self, rest: bytes) -> None:
+        """Leave to the transport what the socket did not take."""
+        self._transport.write(rest)
 
     def _write_behind(self, frame: Frame) -> None:
         """Write behind what waits already, unless that is too much."""
@@ -125,10 +135,8 @@ class DaphneWire:
             logger.warning("live: cut a client with %d unread bytes", waiting)
             meter.count("cut_slow")
             self.abort()
-        elif self._held:
-            protocol.sendData(frame.wire)  # behind what autobahn still holds
         else:
-            transport.write(frame.wire)
+            protocol.sendData(frame.wire)  # behind what autobahn still holds, too
 
     def close(self, code: int) -> None:
         if self._open:
@@ -143,11 +151,132 @@ class DaphneWire:
         # The connection is remembered for a while; what was meant for it need not be.
         transport.dataBuffer, transport._tempDataBuffer, transport._tempDataLen = b"", [], 0
 
+    def divert(self) -> None:
+        """From here on, every frame takes the way of all other bytes."""
+        if self.straight is not None:
+            self.straight = None
+            DaphneWire.diverted += 1
+
     def _end(self) -> None:
-        self._open, self._send = False, None
+        self._open = False
+        self.divert()
 
 
-def direct_send(transport: Any) -> Callable[[bytes], int] | None:
+class WiredProtocol:
+    """For Daphne's ``WebSocketProtocol`` to inherit from first: it tells its wire when
+    frames may not go straight to the socket any more. To ask before each frame would
+    cost more than all of it but the sending.
+    """
+
+    wire: DaphneWire | None = None
+    _state = 0
+
+    @property
+    def state(self) -> int:
+        """Autobahn's state of the connection."""
+        return self._state
+
+    @state.setter
+    def state(self, value: int) -> None:
+        self._state = value
+        if self.wire is not None and value != STATE_OPEN:
+            self.wire.divert()
+
+    def _trigger(self) -> None:
+        """Autobahn has put something into a queue of its own."""
+        if self.wire is not None:
+            self.wire.divert()
+        super()._trigger()  # type: ignore[misc]
+
+    def open_wire(self) -> DaphneWire:
+        """The wire on which the hub writes to this socket."""
+        self.wire = DaphneWire(self)
+        return self.wire
+
+
+class Bundle:
+    """Wires that get the same frames, kept ready from one event to the next.
+
+    What a delivery costs beyond its system call is mostly reading memory that no
+    cache has. So a bundle has the ``send`` of all its sockets side by side, and
+    looks at nothing else of a socket while nothing is the matter with it.
+    """
+
+    __slots__ = ("_diverted", "_sends", "wires")
+
+    def __init__(self, wires: Iterable[Wire]) -> None:
+        self.wires = tuple(wires)
+        #: Of all wires, or none: then they are not all straight.
+        self._sends: Sequence[Send] = ()
+        self._diverted = -1
+
+    def write(self, frame: Frame) -> list[Wire]:
+        """Send a frame to all of them.
+
+        Returns:
+            Those that raised an error.
+        """
+        if self._diverted != DaphneWire.diverted:
+            self._diverted = DaphneWire.diverted
+            self._sends = straight_ways(self.wires)
+        broken = []
+        for wire, sent in self._write_straight(frame) if self._sends else self._by_wire():
+            try:
+                if sent and isinstance(wire, DaphneWire):
+                    wire.follow(frame.wire[sent:])
+                else:
+                    wire.write(frame)
+            except Exception:  # one broken socket must not cost the others their frame
+                logger.exception("live: could not write to a socket")
+                broken.append(wire)
+        return broken
+
+    def _by_wire(self) -> list[tuple[Wire, int]]:
+        return [(wire, 0) for wire in self.wires]
+
+    def _write_straight(self, frame: Frame) -> list[tuple[Wire, int]]:
+        """Returns the wires whose socket did not take it all, and how many bytes it took."""
+        behind = those_behind(self.wires[0])
+        left: list[tuple[Wire, int]] = []
+        data, size = frame.wire, frame.size
+        for number, send in enumerate(self._sends):
+            if behind and send in behind:
+                left.append((self.wires[number], 0))
+                continue
+            try:
+                sent = send(data)
+            except OSError:  # full, or gone: the transport will find out which
+                sent = 0
+            if sent != size:
+                left.append((self.wires[number], sent))
+        return left
+
+
+def straight_ways(wires: Iterable[Wire]) -> list[Send]:
+    """The straight ways of all these wires; nothing, if one of them has none."""
+    found = []
+    for wire in wires:
+        if not isinstance(wire, DaphneWire) or wire.straight is None:
+            return []
+        found.append(wire.straight)
+    return found
+
+
+def those_behind(one: Wire) -> Collection[Send]:
+    """The straight ways that may not be taken now, of all wires of the process: their
+    transports have something to send.
+
+    Args:
+        one: any wire that has a straight way.
+    """
+    if not isinstance(one, DaphneWire) or not one.writers:
+        return ()
+    # A transport of something else, such as an answer over HTTP, has no wire.
+    wires = [getattr(transport.protocol, "wire", None) for transport in one.writers]
+    return {wire.straight for wire in wires if wire is not None}
+
+
+def direct_send(transport: Any) -> Send | None:
     """The socket's own ``send``, where the transport adds nothing to the bytes.
 
     It is bound to the socket, not to its number: once this socket is closed, the
@@ -159,7 +288,7 @@ def direct_send(transport: Any) -> Callable[[bytes], int] | None:
     """
     is_plain = type(transport) is tcp.Server and not transport.TLS
     if is_plain or (type(transport) is unix.Server and not transport._sendmsgQueue):
-        send: Callable[[bytes], int] = transport.socket.send
+        send: Send = transport.socket.send
         return send
     return None
 

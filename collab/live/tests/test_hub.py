@@ -14,10 +14,11 @@ from django.template import engines
 from pytest_django import Settings
 
 from collab.live import db, parts, regions
-from collab.live.hub import Hub, Socket
+from collab.live.hub import Hub
 from collab.live.presence import Page
 from collab.live.regions import Context, Entry, Feed, Region
 from collab.live.transport import Frame
+from collab.live.watches import Socket
 
 LEELA, FRY = 1, 2
 
@@ -610,6 +611,7 @@ async def test_who_is_left_out_by_a_delivery_that_ends_early_comes_back(
 ) -> None:
     """The hub has noted that they are up to date: only a resume can tell otherwise."""
     monkeypatch.setattr("collab.live.hub.CHUNK", 1)
+    monkeypatch.setattr("collab.live.watches.CHUNK", 1)
     pages = [socket(user) for user in (LEELA, FRY, 3)]
     for page, _ in pages:
         hub.join(page, {})

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from twisted.internet import tcp, unix
 
 from collab.live.conf import conf
-from collab.live.transport import DaphneWire, Frame, direct_send, framed
+from collab.live.transport import Bundle, Frame, WiredProtocol, direct_send, framed
 
 #: What a socket does with a ``send``: take at most so many bytes, or fail.
 Step = int | OSError
@@ -92,15 +92,23 @@ class Lost:
     def check(self, *kinds: object) -> None: ...
 
 
-class Protocol:
+class Autobahn:
     """As much of autobahn's protocol as the wire touches."""
 
     STATE_CLOSED, STATE_OPEN = 0, 3
+    state: int
 
     def __init__(self) -> None:
         self.state = self.STATE_OPEN
         self.send_queue: list[bytes] = []
         self.transport: Any = None
+
+    def hold(self, data: bytes) -> None:
+        """Something is sent in pieces, and waits."""
+        self.send_queue.append(data)
+        self._trigger()
+
+    def _trigger(self) -> None: ...
 
     def sendData(self, data: bytes) -> None:
         """Ordinary sends and pings."""
@@ -109,7 +117,7 @@ class Protocol:
         else:
             self.transport.write(data)
 
-    def trigger(self) -> None:
+    def let_go(self) -> None:
         """Autobahn empties its queue."""
         for data in self.send_queue:
             self.transport.write(data)
@@ -119,16 +127,22 @@ class Protocol:
         self.state = self.STATE_CLOSED
 
 
+class Protocol(WiredProtocol, Autobahn):
+    """The two together, as in the server."""
+
+
 class Stage:
     """A wire on a real transport of Twisted, with a scripted socket."""
 
-    def __init__(self, *script: Step, server: Any = tcp.Server) -> None:
+    def __init__(
+        self, *script: Step, server: Any = tcp.Server, reactor: Reactor | None = None
+    ) -> None:
         self.socket = Socket(script)
-        self.reactor = Reactor()
+        self.reactor = reactor or Reactor()
         self.protocol = Protocol()
         self.transport = server(self.socket, self.protocol, ("127.0.0.1", 1), None, 1, self.reactor)
         self.protocol.transport = self.transport
-        self.wire = DaphneWire(self.protocol)
+        self.wire = self.protocol.open_wire()
         self.sent = b""
 
     def push(self, text: str) -> None:
@@ -136,6 +150,13 @@ class Stage:
         frame = Frame(text)
         self.sent += frame.wire
         self.wire.write(frame)
+
+    def hold(self) -> None:
+        """Autobahn holds something back, unless it does so already."""
+        if not self.protocol.send_queue:
+            held = framed(b"held")
+            self.sent += held
+            self.protocol.hold(held)
 
     def say(self, text: str) -> None:
         """Daphne or autobahn writes: an ordinary message, a pong."""
@@ -145,7 +166,7 @@ class Stage:
 
     def drain(self) -> bytes:
         """Let the loop turn until nobody wants to write; what the socket has."""
-        self.protocol.trigger()
+        self.protocol.let_go()
         while self.reactor.writers:
             self.reactor.turn()
         return bytes(self.socket.taken)
@@ -199,8 +220,7 @@ def test_nothing_overtakes_an_ordinary_send() -> None:
 def test_nothing_overtakes_autobahns_queue() -> None:
     """While autobahn holds something back, it gets the frame too."""
     stage = Stage()
-    stage.protocol.send_queue.append(b"held")
-    stage.sent = b"held"
+    stage.hold()
     stage.push("green")
     assert not stage.socket.taken
     assert stage.drain() == stage.sent
@@ -287,7 +307,7 @@ def test_what_adds_to_the_bytes_has_no_straight_way() -> None:
 steps: st.SearchStrategy[Step] = st.one_of(
     st.integers(0, 300), st.just(ALL), st.sampled_from([FULL, NO_BUFFERS])
 )
-acts = st.sampled_from(["push", "say", "hold", "trigger", "turn"])
+acts = st.sampled_from(["push", "say", "hold", "let go", "turn"])
 
 
 @given(
@@ -305,12 +325,107 @@ def test_every_byte_arrives_in_order(
             stage.push(f"<p>{number}</p>" * 20)
         elif act == "say":
             stage.say(f"pong {number}")
-        elif act == "hold" and not stage.protocol.send_queue:
-            held = framed(b"held")
-            stage.protocol.send_queue.append(held)
-            stage.sent += held
-        elif act == "trigger":
-            stage.protocol.trigger()
+        elif act == "hold":
+            stage.hold()
+        elif act == "let go":
+            stage.protocol.let_go()
         elif act == "turn":
             stage.reactor.turn()
     assert stage.drain() == stage.sent
+
+
+class Crowd:
+    """Stages on one reactor, and the bundle of their wires."""
+
+    def __init__(self, *stages: Stage) -> None:
+        self.stages = stages
+        self.bundle = Bundle(stage.wire for stage in stages)
+
+    def push(self, text: str) -> list[Any]:
+        """The hub writes to all; what is closed gets nothing."""
+        frame = Frame(text)
+        for stage in self.stages:
+            if stage.protocol.state == Protocol.STATE_OPEN:
+                stage.sent += frame.wire
+        return self.bundle.write(frame)
+
+
+def crowd(*scripts: Sequence[Step]) -> Crowd:
+    reactor = Reactor()
+    return Crowd(*[Stage(*script, reactor=reactor) for script in scripts])
+
+
+def test_a_bundle_goes_straight_to_all() -> None:
+    """One send each."""
+    all_of_them = crowd((), (), ())
+    assert all_of_them.push("green") == []
+    for stage in all_of_them.stages:
+        assert bytes(stage.socket.taken) == stage.sent
+        assert stage.socket.sends == 1
+
+
+def test_one_that_is_behind_holds_nobody_up() -> None:
+    """It gets its frames in order, the others get theirs at once."""
+    slow, quick = crowd((4, FULL, FULL), ()).stages
+    both = Crowd(slow, quick)
+    both.push("first")
+    both.push("second")
+    assert bytes(quick.socket.taken) == quick.sent
+    assert slow.socket.sends == 1
+    assert slow.drain() == slow.sent
+
+
+def test_who_closes_is_left_out_of_the_bundle() -> None:
+    """After a close frame no frame may follow (RFC 6455, 5.5.1)."""
+    closing, other = (both := crowd((), ())).stages
+    both.push("first")
+    closing.protocol.state = Protocol.STATE_CLOSED
+    both.push("second")
+    assert closing.socket.sends == 1
+    assert other.socket.sends == 2
+
+
+def test_who_is_cut_is_left_out_of_the_bundle() -> None:
+    """Autobahn takes them for open for one more turn of the loop."""
+    cut, other = (both := crowd((), ())).stages
+    both.push("first")
+    cut.wire.abort()
+    both.bundle.write(Frame("second"))
+    assert (cut.socket.sends, other.socket.sends) == (1, 2)
+
+
+def test_a_wire_that_raises_is_told_and_the_others_get_their_frame() -> None:
+    """Whatever goes wrong in a transport."""
+    broken, other = (both := crowd((3,), ())).stages
+
+    def fail(data: bytes) -> None:
+        raise RuntimeError("broken on purpose")
+
+    broken.transport.write = fail
+    assert both.push("green") == [broken.wire]
+    assert bytes(other.socket.taken) == other.sent
+
+
+@given(
+    scripts=st.lists(st.lists(steps, max_size=15), min_size=2, max_size=4),
+    acted=st.lists(st.tuples(acts, st.integers(0, 3)), max_size=40),
+)
+def test_every_byte_arrives_in_order_in_a_bundle(
+    scripts: Sequence[Sequence[Step]], acted: Sequence[tuple[str, int]]
+) -> None:
+    """Pushes to all, between what happens to one."""
+    everybody = crowd(*scripts)
+    for number, (act, whose) in enumerate(acted):
+        stage = everybody.stages[whose % len(scripts)]
+        if act == "push":
+            everybody.push(f"<p>{number}</p>" * 20)
+        elif act == "say":
+            stage.say(f"pong {number}")
+        elif act == "hold":
+            stage.hold()
+        elif act == "let go":
+            stage.protocol.let_go()
+        elif act == "turn":
+            stage.reactor.turn()
+    for stage in everybody.stages:
+        assert stage.drain() == stage.sent
