@@ -218,32 +218,38 @@ class Relay:
 
     def _run(self) -> None:
         while True:
-            with self._condition:
-                # An empty message a while after the last one: it reveals the
-                # loss of that last one by its sequence number.
-                spoken = self._outbox.sequence > 0
-                self._condition.wait_for(
-                    lambda: self._outbox.topics, conf().bus_ping_seconds if spoken else None
-                )
-                topics = self._outbox.take()
-                self._sending = True
-            sent = self._send(topics)
-            with self._condition:
-                self._sending = False
-                if sent:
-                    self._outbox.sent()
-                else:
-                    self._outbox.topics |= topics
-                self._condition.notify_all()
-            if not sent:
-                time.sleep(RETRY_SECONDS)
+            # One loop, and so one connection, for as long as all goes well.
+            with asyncio.Runner(loop_factory=ThreadlessLoop) as runner:
+                while self._say(runner):
+                    pass
+            time.sleep(RETRY_SECONDS)
 
-    def _send(self, topics: set[str]) -> bool:
+    def _say(self, runner: asyncio.Runner) -> bool:
+        """Wait for something to say, and say it; returns whether it could be said."""
+        with self._condition:
+            # An empty message a while after the last one: it reveals the
+            # loss of that last one by its sequence number.
+            spoken = self._outbox.sequence > 0
+            self._condition.wait_for(
+                lambda: self._outbox.topics, conf().bus_ping_seconds if spoken else None
+            )
+            topics = self._outbox.take()
+            self._sending = True
+        sent = self._send(runner, topics)
+        with self._condition:
+            self._sending = False
+            if sent:
+                self._outbox.sent()
+            else:
+                self._outbox.topics |= topics
+            self._condition.notify_all()
+        return sent
+
+    def _send(self, runner: asyncio.Runner, topics: set[str]) -> bool:
         layer = get_channel_layer()
         assert layer is not None, "CHANNEL_LAYERS has no default layer"
         try:
-            with asyncio.Runner(loop_factory=ThreadlessLoop) as runner:
-                runner.run(layer.group_send(GROUP, self._outbox.message(topics)))
+            runner.run(layer.group_send(GROUP, self._outbox.message(topics)))
         except Exception as error:  # the layer's own errors vary by backend
             logger.warning("live: the channel layer takes no messages: %s", error)
             return False
