@@ -34,8 +34,11 @@ T = TypeVar("T")
 #: From this many characters on (some 10 ms of rendering) the way is worth it: it
 #: costs half a millisecond.
 LONG_CHARACTERS = 5_000
-#: So many at once; who comes later waits. Each takes some 40 MB of memory.
-PROCESSES = 2
+#: So many at once at most; who comes later waits. Each takes some 40 MB of memory.
+MOST_PROCESSES = 2
+#: Half of the cores stay free of them: a niced process still fills the caches, and
+#: delays whoever wakes up beside it.
+PROCESSES = max(1, min(MOST_PROCESSES, (os.cpu_count() or 1) // 2))
 #: Pages and pushes go first where they share a processor (see nice(2)).
 NICENESS = 10
 

@@ -17,10 +17,11 @@ from .live.conf import LiveConf, conf
 
 
 class Prepared:
-    """A query of rows by keys.
+    """A query of rows by keys, or of one and the same rows.
 
     Args:
-        build: from keys to a query set of values, each key a parameter of its own.
+        build: from keys to a query set of values, each key a parameter of its own;
+            without keys for :meth:`all`.
             Nothing else in it may vary, except with the engine's configuration. Its
             values come as the database has them, so numbers and texts only.
         parameter: what ``build`` makes of a key.
@@ -45,10 +46,12 @@ class Prepared:
         filled = list(parameters)
         for place, number in places:
             filled[place] = self._parameter(keys[min(number, len(keys) - 1)])
-        with connection.cursor() as cursor:
-            cursor.execute(sql, filled)
-            found: Sequence[tuple[Any, ...]] = cursor.fetchall()
-            return found
+        return _rows(sql, filled)
+
+    def all(self) -> Sequence[tuple[Any, ...]]:
+        """The rows of a query that has no keys."""
+        sql, parameters, _ = self._built(0, conf(), connection.vendor)
+        return _rows(sql, parameters)
 
     def _build_for(
         self, size: int, conf: LiveConf, vendor: str
@@ -60,3 +63,10 @@ class Prepared:
         sql, parameters = query.sql_with_params()
         places = [(n, numbers[p]) for n, p in enumerate(parameters) if p in numbers]
         return sql, parameters, places
+
+
+def _rows(sql: str, parameters: Sequence[Any]) -> Sequence[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        found: Sequence[tuple[Any, ...]] = cursor.fetchall()
+        return found

@@ -50,6 +50,8 @@ SORTS = {
 }
 #: No version is higher: the column holds four bytes.
 VERSIONS = 2**31 - 1
+#: What badges and lists show of a person.
+SHOWN = ("id", *FACE)
 FILTERS = ("all", "mine", "editing", "unread", "templates")
 
 
@@ -165,10 +167,6 @@ def badges(ids: Iterable[int]) -> Mapping[int, Badge]:
     }
 
 
-#: What a badge shows of a person.
-SHOWN = ("id", *FACE)
-
-
 def _shown(values: Sequence[Any]) -> Person:
     return Person.from_db(None, SHOWN, values)
 
@@ -195,11 +193,21 @@ def _inside(ids: Sequence[int]) -> QuerySet[Connection, tuple[Any, ...]]:
 _HOLDERS, _INSIDE = Prepared(_holders), Prepared(_inside, subject_of)
 
 
-def active_people(limit: int = FACES) -> tuple[int, list[Person]]:
-    """How many people are here (people, not tabs), and a few of them, by name."""
+def active_people() -> tuple[int, list[Person]]:
+    """How many people are here (people, not tabs), and a few of them, by name, with
+    what a face needs."""
+    rows = _FACES.all()
+    return (rows[0][0] if rows else 0), [_shown(shown) for _, *shown in rows]
+
+
+def _faces(_: Sequence[int]) -> QuerySet[Person, tuple[Any, ...]]:
+    """The first few who are here, each with how many there are."""
     counted = _active_people().annotate(total=Window(Count("pk")))
-    faces = list(counted[:limit])
-    return (faces[0].total if faces else 0), faces
+    rows: QuerySet[Person, tuple[Any, ...]] = counted.values_list("total", *SHOWN)
+    return rows[:FACES]
+
+
+_FACES = Prepared(_faces)
 
 
 def whereabouts() -> list[Whereabouts]:
@@ -292,7 +300,7 @@ def totals() -> dict[str, tuple[int, Any]]:
     """Numbers of the whole workspace, by name, with what they mean."""
     held = Document.objects.present().held().count()
     return {
-        "people_active": (active_people(1)[0], _("People who are here")),
+        "people_active": (active_people()[0], _("People who are here")),
         "leases": (held, _("Documents being edited")),
         "documents": (Document.objects.present().count(), _("Documents")),
         "drafts": (Draft.objects.filter(is_settled=False).count(), _("Unsaved drafts")),

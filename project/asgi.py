@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 
 import django
 
@@ -16,6 +17,10 @@ from collab.live.routing import websocket_application  # noqa: E402
 from .requests import PageHandler  # noqa: E402
 
 elsewhere.allow()
+# A thread that computes gives way to one that waits after this long, in seconds. A page
+# makes ten queries, and waits again after each of them: with Python's 5 ms, one long
+# page held up another by several times its own length.
+sys.setswitchinterval(0.001)
 application = ProtocolTypeRouter({"http": PageHandler(), "websocket": websocket_application()})
 
 # What has been loaded stays. A collection that looked through it would stop every

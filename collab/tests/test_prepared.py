@@ -56,3 +56,19 @@ def test_other_durations_are_another_query(settings: object) -> None:
     assert prepared.rows([7]) == [("document:7",)]
     settings.LIVE = {"node_timeout_seconds": -60.0}  # type: ignore[attr-defined]
     assert not prepared.rows([7])
+
+
+def test_a_query_without_keys_is_built_once_too() -> None:
+    """Its rows are those of each moment."""
+    built = []
+
+    def everybody(ids: Sequence[int]) -> QuerySet[Person, tuple[str]]:
+        built.append(ids)
+        return Person.objects.order_by("username").values_list("username")
+
+    prepared = Prepared(everybody)
+    assert not prepared.all()
+    for name in ("kif", "amy"):
+        Person.objects.create(username=name)
+    assert prepared.all() == [("amy",), ("kif",)]
+    assert len(built) == 1

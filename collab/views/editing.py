@@ -287,9 +287,10 @@ def _overlap(
         "message": str(overlap),
         # What was chosen and written before stays, as long as the passages do.
         "passages": [
-            (passage, *(_choice(request, number) if again else ("", "")))
+            (str(number), passage, *(_choice(request, number) if again else ("", "")))
             for number, passage in enumerate(passages, 1)
         ],
+        "total": str(len(passages)),
         "other": queries.revision(document.pk, overlap.version),
         "yours": yours,
         "fence": data["fence"],
