@@ -115,8 +115,17 @@ def hurried(postgres: Postgres, redis_url: str) -> Iterator[Stack]:
         yield stack
 
 
+@pytest.fixture(scope="session")
+def on_uvloop() -> Iterator[Stack]:
+    """One process with SQLite, on the other event loop."""
+    with sqlite_stack({"EVENT_LOOP": "uvloop"}) as stack:
+        yield stack
+        assert "serving on the event loop of uvloop" in stack.services[0].log.read_text()
+
+
 both_stacks = pytest.mark.parametrize("stack", ["sqlite", "cluster"], indirect=True)
 on_cluster = pytest.mark.parametrize("stack", ["cluster"], indirect=True)
+on_either_loop = pytest.mark.parametrize("stack", ["sqlite", "on_uvloop"], indirect=True)
 in_a_hurry = pytest.mark.parametrize("stack", ["hurried"], indirect=True)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from daphne.http_protocol import WebRequest
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketProtocol
-from twisted.internet import abstract, defer, tcp
+from twisted.internet import abstract, defer, reactor, tcp
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.web import http
 
@@ -62,6 +62,8 @@ class HardenedServer(Server):  # type: ignore[misc]
             server_name="collab",
             **options,
         )
+        loop = type(reactor._asyncioEventloop).__module__.partition(".")[0]
+        logger.info("serving on the event loop of %s", loop)
 
     #: Why it could not listen, if so.
     refusal = ""

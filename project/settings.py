@@ -15,6 +15,8 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from . import event_loop
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 
@@ -62,6 +64,10 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
 if env.bool("BEHIND_PROXY", default=False):
     # Only behind a proxy that sets this header itself, as deploy/nginx.conf does.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+#: What ``manage.py serve`` runs on; chosen before Daphne, an app, is loaded.
+EVENT_LOOP = env.str("EVENT_LOOP", default=event_loop.ASYNCIO)
+event_loop.choose(EVENT_LOOP)
 
 # -- What it is made of --------------------------------------------------------
 
