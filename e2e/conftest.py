@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 from collections.abc import Callable, Iterator
@@ -117,10 +118,11 @@ def hurried(postgres: Postgres, redis_url: str) -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def on_uvloop() -> Iterator[Stack]:
-    """One process with SQLite, on the other event loop."""
-    with sqlite_stack({"EVENT_LOOP": "uvloop"}) as stack:
+    """One process with SQLite, on the other event loop, with a log for machines."""
+    with sqlite_stack({"EVENT_LOOP": "uvloop", "LOG_FORMAT": "json"}) as stack:
         yield stack
-        assert "serving on the event loop of uvloop" in stack.services[0].log.read_text()
+        lines = [json.loads(line) for line in stack.services[0].log.read_text().splitlines()]
+        assert "serving on the event loop of uvloop" in {line["message"] for line in lines}
 
 
 both_stacks = pytest.mark.parametrize("stack", ["sqlite", "cluster"], indirect=True)
