@@ -24,6 +24,7 @@ from twisted.web import http
 
 from collab.live import process
 from collab.live.conf import conf
+from collab.live.metrics import meter
 from collab.live.transport import EXTENSION, STATE_OPEN, DaphneWire
 
 logger = logging.getLogger(__name__)
@@ -163,6 +164,7 @@ class Inbox:
 
     def _cut(self) -> None:
         logger.warning("cut a client that sent %d frames at once", self._queue.qsize())
+        meter.count("cut_flood")
         self._is_cut = True
         while not self._queue.empty():
             self._queue.get_nowait()

@@ -11,6 +11,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from collab.live.conf import conf
+from collab.live.metrics import meter
 from project import event_loop
 from project.server import Inbox
 
@@ -27,6 +28,7 @@ def inbox() -> tuple[Inbox, asyncio.Queue[dict[str, Any]], Mock]:
 def test_who_sends_more_than_can_be_read_is_cut() -> None:
     """What it sent is forgotten; the application still learns of the end."""
     box, queue, abort = inbox()
+    counted = meter.counts["cut_flood"]
     for _ in range(conf().inbound_frames):
         box.put_nowait(FRAME)
     assert queue.qsize() == conf().inbound_frames
@@ -35,6 +37,7 @@ def test_who_sends_more_than_can_be_read_is_cut() -> None:
         box.put_nowait(FRAME)
     assert queue.empty()
     abort.assert_called_once_with()
+    assert meter.counts["cut_flood"] == counted + 1
     box.put_nowait(END)
     assert queue.get_nowait() == END
 
