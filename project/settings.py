@@ -135,6 +135,9 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 # -- Where it keeps things -----------------------------------------------------
 
+#: Nothing that is asked for a page needs long, and a stuck query must not hold a
+#: thread. 0 means no limit: manage.py sets that for all but the server.
+STATEMENT_SECONDS = env.float("STATEMENT_SECONDS", default=15.0)
 DATABASES: dict[str, Any] = {
     "default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'collab.sqlite3'}")
 }
@@ -147,6 +150,7 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
         **_database.get("OPTIONS", {}),
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
+        "statement_seconds": STATEMENT_SECONDS,
         "init_command": (
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;"
             "PRAGMA mmap_size=134217728; PRAGMA journal_size_limit=67108864;"
@@ -161,9 +165,9 @@ else:
     _database["OPTIONS"] = {
         **_database.get("OPTIONS", {}),  # such as sslmode, from the URL
         "pool": {"min_size": 2, "max_size": env.int("DATABASE_POOL", default=16), "timeout": 10},
-        # Nothing here needs long; a stuck query must not hold a thread, and neither
-        # must a host that does not answer any more (seconds and milliseconds).
-        "options": "-c statement_timeout=15000",
+        "options": f"-c statement_timeout={STATEMENT_SECONDS * 1000:.0f}",
+        # A host that does not answer any more must not hold a thread, either (seconds
+        # and milliseconds).
         "connect_timeout": 5,
         "tcp_user_timeout": 10_000,
     }
