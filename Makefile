@@ -122,7 +122,7 @@ sbom: .venv/.dev ## Write sbom.json, the bill of materials (CycloneDX)
 	$(BIN)/python -m deploy.supply sbom sbom.json
 
 .PHONY: audit
-audit: .venv/.dev ## Ask for known vulnerabilities, where the network allows it
+audit: .venv/.dev ## Ask for known vulnerabilities (fails also if that cannot be done)
 	$(BIN)/python -m deploy.supply audit
 
 # -- Tidying -------------------------------------------------------------------

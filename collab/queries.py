@@ -20,7 +20,7 @@ from .differences import (
     compared,
     side_by_side,
 )
-from .live.metrics import quantile
+from .live.metrics import CUTS, quantile
 from .live.models import Connection, Node
 from .models import (
     Activity,
@@ -323,7 +323,7 @@ def processes() -> list[dict[str, Any]]:
                 "kilobytes": rates.get("bytes", 0) / 1000,
                 "slowest": slowest,
                 "slowest_ms": slowest and slowest * 1000,
-                "cut": node.stats["counters"]["cut_slow"],
+                "cut": sum(node.stats["counters"].get(name, 0) for name in CUTS),
             }
         )
     return rows

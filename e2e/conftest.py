@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 from collections.abc import Callable, Iterator
@@ -115,8 +116,18 @@ def hurried(postgres: Postgres, redis_url: str) -> Iterator[Stack]:
         yield stack
 
 
+@pytest.fixture(scope="session")
+def on_uvloop() -> Iterator[Stack]:
+    """One process with SQLite, on the other event loop, with a log for machines."""
+    with sqlite_stack({"EVENT_LOOP": "uvloop", "LOG_FORMAT": "json"}) as stack:
+        yield stack
+        lines = [json.loads(line) for line in stack.services[0].log.read_text().splitlines()]
+        assert "serving on the event loop of uvloop" in {line["message"] for line in lines}
+
+
 both_stacks = pytest.mark.parametrize("stack", ["sqlite", "cluster"], indirect=True)
 on_cluster = pytest.mark.parametrize("stack", ["cluster"], indirect=True)
+on_either_loop = pytest.mark.parametrize("stack", ["sqlite", "on_uvloop"], indirect=True)
 in_a_hurry = pytest.mark.parametrize("stack", ["hurried"], indirect=True)
 
 

@@ -38,6 +38,11 @@ def public_paths() -> list[str]:
     return ["/login/", "/password/reset/", "/password/reset/sent/", "/password/reset/x/y-z/"]
 
 
+def administrator_paths() -> list[str]:
+    """Pages for those who look after the workspace."""
+    return ["/people/", "/status/"]
+
+
 def paths(document: int) -> list[str]:
     """Pages for those who are."""
     return [

@@ -229,10 +229,14 @@ def temporary_folder(name: str) -> Iterator[Path]:
 
 
 @contextmanager
-def sqlite_stack() -> Iterator[Stack]:
-    """One process, SQLite, in-memory layer."""
+def sqlite_stack(extra: Mapping[str, str] | None = None) -> Iterator[Stack]:
+    """One process, SQLite, in-memory layer.
+
+    Args:
+        extra: further environment variables.
+    """
     with temporary_folder("sqlite") as folder:
-        stack = Stack(folder, free_ports(1))
+        stack = Stack(folder, free_ports(1), extra=extra)
         stack.prepare()
         try:
             stack.start()

@@ -89,7 +89,7 @@ def plain_uvicorn() -> Iterator[Stack]:
 
 
 @pytest.mark.parametrize(
-    "stack", ["local_cluster", "nginx", "plain_daphne", "plain_uvicorn"], indirect=True
+    "stack", ["local_cluster", "nginx", "on_uvloop", "plain_daphne", "plain_uvicorn"], indirect=True
 )
 def test_people_see_each_other(stack: Stack, person: PersonMaker) -> None:
     """Sign in with the form, read, edit, save: the others see it, however it is served."""
@@ -125,24 +125,25 @@ def test_sockets_stay_when_the_pages_restart(stack: Stack, person: PersonMaker) 
     leela.sees_active(2)
 
 
-@pytest.mark.parametrize("stack", ["cluster"], indirect=True)
+@pytest.mark.parametrize("stack", ["cluster", "on_uvloop"], indirect=True)
 def test_sigterm_tells_sockets_to_come_back(
     stack: Stack, signed_in: Callable[[Stack, str], StorageState]
 ) -> None:
     """The server's orderly end closes each socket with "service restart"."""
     cookies = signed_in(stack, "leela")["cookies"]
     header = "; ".join(f"{cookie['name']}={cookie['value']}" for cookie in cookies)
-    url = stack.urls[1]
+    url = stack.urls[-1]
     with connect(
         f"{url.replace('http', 'ws', 1)}/live/",
         origin=Origin(url),
         additional_headers={"Cookie": header},
     ) as socket:
-        stack.service("serve-1").stop(signal.SIGTERM)
+        server = stack.service(f"serve-{len(stack.urls) - 1}")
+        server.stop(signal.SIGTERM)
         with pytest.raises(ConnectionClosed):
             socket.recv(timeout=10)
         assert socket.close_code == SERVICE_RESTART
-    assert "stopped: 1 sockets" in stack.service("serve-1").output()
+    assert "stopped: 1 sockets" in server.output()
 
 
 @pytest.mark.complaints

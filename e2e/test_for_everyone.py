@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from e2e.pages import public_paths, visited
+from e2e.pages import administrator_paths, public_paths, visited
 from e2e.people import Person, PersonMaker
 from e2e.stack import Stack
 
@@ -46,6 +46,11 @@ def test_axe_finds_nothing(
     for path in public_paths():
         anyone.page.goto(f"{anyone.url}{path}")
         found += violations(anyone.page, path)
+    hermes = person("hermes", **options)
+    for path in administrator_paths():
+        hermes.page.goto(f"{hermes.url}{path}")
+        found += violations(hermes.page, path)
+    hermes.leaves()
     for where in visited(leela, fry, written):
         found += violations(leela.page, where)
     assert found == []
@@ -68,6 +73,11 @@ def test_no_page_scrolls_sideways_on_a_phone(
     for path in public_paths():
         anyone.page.goto(f"{anyone.url}{path}")
         measure(anyone.page, path)
+    hermes = person("hermes", **phone)
+    for path in administrator_paths():
+        hermes.page.goto(f"{hermes.url}{path}")
+        measure(hermes.page, path)
+    hermes.leaves()
     for where in visited(leela, fry, written):
         measure(leela.page, where)
     assert wide == []

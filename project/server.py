@@ -17,12 +17,13 @@ from typing import Any
 from daphne.http_protocol import WebRequest
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketProtocol
-from twisted.internet import abstract, defer, tcp
+from twisted.internet import abstract, defer, reactor, tcp
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.web import http
 
 from collab.live import process
 from collab.live.conf import conf
+from collab.live.metrics import meter
 from collab.live.transport import EXTENSION, STATE_OPEN, WiredProtocol
 
 logger = logging.getLogger(__name__)
@@ -65,6 +66,8 @@ class HardenedServer(Server):  # type: ignore[misc]
             server_name="collab",
             **options,
         )
+        loop = type(reactor._asyncioEventloop).__module__.partition(".")[0]
+        logger.info("serving on the event loop of %s", loop)
 
     #: Why it could not listen, if so.
     refusal = ""
@@ -165,6 +168,7 @@ class Inbox:
 
     def _cut(self) -> None:
         logger.warning("cut a client that sent %d frames at once", self._queue.qsize())
+        meter.count("cut_flood")
         self._is_cut = True
         while not self._queue.empty():
             self._queue.get_nowait()

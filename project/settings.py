@@ -15,6 +15,8 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from . import event_loop, logs
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 
@@ -59,9 +61,14 @@ SECURE_SSL_REDIRECT = SECURE and env.bool("SSL_REDIRECT", default=True)
 SECURE_REDIRECT_EXEMPT = [r"^healthz$"]  # load balancers ask without TLS
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000 if SECURE else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
-if env.bool("BEHIND_PROXY", default=False):
-    # Only behind a proxy that sets this header itself, as deploy/nginx.conf does.
+#: Only behind a proxy that sets its headers itself, as deploy/nginx.conf does.
+BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
+if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+#: What ``manage.py serve`` runs on; chosen before Daphne, an app, is loaded.
+EVENT_LOOP = env.str("EVENT_LOOP", default=event_loop.ASYNCIO)
+event_loop.choose(EVENT_LOOP)
 
 # -- What it is made of --------------------------------------------------------
 
@@ -85,6 +92,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "project.logs.Requests",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "collab.middleware.headers",
@@ -127,6 +135,9 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 # -- Where it keeps things -----------------------------------------------------
 
+#: Nothing that is asked for a page needs long, and a stuck query must not hold a
+#: thread. 0 means no limit: manage.py sets that for all but the server.
+STATEMENT_SECONDS = env.float("STATEMENT_SECONDS", default=15.0)
 DATABASES: dict[str, Any] = {
     "default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'collab.sqlite3'}")
 }
@@ -139,6 +150,7 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
         **_database.get("OPTIONS", {}),
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
+        "statement_seconds": STATEMENT_SECONDS,
         "init_command": (
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;"
             "PRAGMA mmap_size=134217728; PRAGMA journal_size_limit=67108864;"
@@ -153,9 +165,9 @@ else:
     _database["OPTIONS"] = {
         **_database.get("OPTIONS", {}),  # such as sslmode, from the URL
         "pool": {"min_size": 2, "max_size": env.int("DATABASE_POOL", default=16), "timeout": 10},
-        # Nothing here needs long; a stuck query must not hold a thread, and neither
-        # must a host that does not answer any more (seconds and milliseconds).
-        "options": "-c statement_timeout=15000",
+        "options": f"-c statement_timeout={STATEMENT_SECONDS * 1000:.0f}",
+        # A host that does not answer any more must not hold a thread, either (seconds
+        # and milliseconds).
         "connect_timeout": 5,
         "tcp_user_timeout": 10_000,
     }
@@ -280,14 +292,8 @@ for _name in ("leave_grace_seconds", "node_timeout_seconds", "heartbeat_seconds"
     if _value := env.float(f"LIVE_{_name.upper()}", default=0.0):
         LIVE[_name] = _value
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-    "loggers": {
-        "daphne": {"level": "WARNING"},
-        "django.request": {"level": "ERROR"},
-    },
-}
+LOG_FORMAT = env.str("LOG_FORMAT", default=logs.TEXT)
+try:
+    LOGGING = logs.config(LOG_FORMAT, env.str("LOG_LEVEL", default="INFO"))
+except ValueError as error:
+    raise ImproperlyConfigured(str(error)) from error

@@ -44,7 +44,7 @@ class LiveConf:
     feed_replay: int = 20
     #: Threads for the engine's database work and rendering, per process.
     threads: int = 4
-    #: How long a statement of these threads may take (PostgreSQL). All of them may
+    #: How long a statement of these threads may take. All of them may
     #: wait that long, and the heartbeat after them, before a process is taken for dead.
     statement_seconds: float = 2.0
     #: A socket with more unsent bytes than this is cut: it is not reading.

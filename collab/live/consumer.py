@@ -20,7 +20,7 @@ from . import db, pages, process
 from .conf import conf
 from .metrics import meter
 from .presence import Page
-from .process import FORBIDDEN, SIGNED_OUT, Process
+from .process import FORBIDDEN, REFUSALS, SIGNED_OUT, Process
 from .regions import UnknownRegion
 from .sessions import person_of
 from .transport import EXTENSION, QueueWire, Wire
@@ -73,6 +73,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         user = await db.run(person_of, self.session_key) if self.session_key else None
         await self.accept()
         if user is None:
+            meter.count(REFUSALS[SIGNED_OUT])
             await self.close(SIGNED_OUT)
             return
         server_wire = self.scope.get("extensions", {}).get(EXTENSION)
@@ -87,9 +88,9 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         try:
             token, marks = read_resume(text_data)
         except Malformed:
-            self.wire.close(MALFORMED)
+            self._refuse(MALFORMED)
         except pages.BadToken:
-            self.wire.close(FORBIDDEN)
+            self._refuse(FORBIDDEN)
         else:
             await self._resume(token, marks)
 
@@ -99,10 +100,10 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         # Asked again: a page may resume long after its socket was let in.
         user, allowed = await db.run(pages.admitted, self.session_key, token.regions)
         if user is None:
-            self.wire.close(SIGNED_OUT)
+            self._refuse(SIGNED_OUT)
             return
         if token.page.user_id != user.pk:
-            self.wire.close(FORBIDDEN)
+            self._refuse(FORBIDDEN)
             return
         self._leave_page(token.page)
         self.socket = Socket(
@@ -129,6 +130,11 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
             if self.socket.page != following:
                 self.process.presence.move(self.serial)
                 self.serial = 0
+
+    def _refuse(self, code: int) -> None:
+        assert self.wire is not None
+        meter.count("refused_malformed" if code == MALFORMED else REFUSALS[code])
+        self.wire.close(code)
 
     def _cut(self) -> None:
         """The client does not read: end the application, and so the socket."""

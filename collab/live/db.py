@@ -104,11 +104,15 @@ def _close() -> None:
 
 @receiver(connection_created)
 def _hurry(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
-    """A connection of the engine's threads gives up statements that take too long.
-    (SQLite cannot, but has no other host to wait for.)"""
-    if _thread.is_ours and connection.vendor == "postgresql":
+    """A connection of the engine's threads gives up statements that take too long. (On
+    SQLite a backend that has such a limit is told; Django's own has none.)"""
+    if not _thread.is_ours:
+        return
+    if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(f"SET statement_timeout = {conf().statement_seconds * 1000:.0f}")
+    elif hasattr(connection, "statement_seconds"):
+        connection.statement_seconds = conf().statement_seconds
 
 
 def shutdown() -> None:

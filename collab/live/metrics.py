@@ -23,9 +23,16 @@ COUNTERS = {
     "deliveries": "Frames written to sockets",
     "bytes": "Bytes written to sockets, before compression by proxies",
     "cut_slow": "Clients cut because they did not read",
+    "cut_flood": "Clients cut because they sent faster than they could be read",
+    "refused_origin": "Handshakes refused because of the page's origin",
+    "refused_malformed": "Sockets closed because they sent anything but a resume (4400)",
+    "refused_signed_out": "Sockets closed because nobody is signed in there any more (4401)",
+    "refused_forbidden": "Sockets closed because their person may not see the page (4403)",
     "resumes": "Pages that connected or came back",
     "stale": "Regions that were out of date when their page resumed",
 }
+#: Counters of clients that misbehaved and lost their connection.
+CUTS = ("cut_slow", "cut_flood")
 
 
 class Histogram(TypedDict):

@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 SIGNED_OUT = 4401
 FORBIDDEN = 4403
+#: By the code of the close, how it is counted.
+REFUSALS = {SIGNED_OUT: "refused_signed_out", FORBIDDEN: "refused_forbidden"}
 
 #: A task that died is started again after this long.
 RESTART_SECONDS = 0.5
@@ -145,6 +147,7 @@ class Process:
 
     def _cut(self, socket: Socket, code: int) -> None:
         self.hub.leave(socket)  # nothing more is sent, whatever the client does
+        metrics.meter.count(REFUSALS[code])
         socket.wire.close(code)
 
     def _spawn(self, work: Awaitable[None]) -> None:

@@ -22,6 +22,8 @@ def node(db: None) -> Node:
     """A process that has pushed something."""
     meter = Meter()
     meter.count("deliveries", 5)
+    meter.count("cut_slow", 11)
+    meter.count("cut_flood", 12)
     meter.flushed(0.002)
     numbers = meter.snapshot(sockets=3, people=2)
     return Node.objects.create(boot="a" * 32, host="ship", pid=7, stats=numbers)
@@ -45,6 +47,7 @@ def test_prometheus_reads_every_process(
 ) -> None:
     """With the token, from any process: counters, gauges, the histogram."""
     settings.METRICS_TOKEN = "a-long-secret"
+    stranger.post("/login/", {"username": "leela", "password": "wrong"})
     samples = told(stranger, authorization="Bearer a-long-secret")
     assert samples["collab_sockets,ship,7"] == 3
     assert samples["collab_deliveries_total,ship,7"] == 5
@@ -54,6 +57,7 @@ def test_prometheus_reads_every_process(
     assert samples["collab_flush_seconds_bucket,ship,+Inf,7"] == 1
     assert samples["collab_saves_total"] == 1
     assert samples["collab_documents"] == 1
+    assert samples["collab_sign_ins_refused_total"] == 1
     assert samples["collab_leases"] == 0
 
 
@@ -96,6 +100,7 @@ def test_administrators_see_the_processes(as_leela: Client, leela: Person, node:
     assert 'href="/status/"' in page
     assert "ship · 7" in page
     assert "2.5 ms" in page
+    assert '<td class="number">23</td>' in page
     assert told(as_leela)["collab_sockets,ship,7"] == 3
 
 

@@ -138,6 +138,7 @@ def test_without_a_network_an_audit_says_so(
     assert found.audited == []
     assert found.trouble
     assert found.sentences()[0].startswith("NOT AUDITED")
+    assert found.exit_code == 2
 
 
 def test_what_was_not_audited_is_never_called_clean() -> None:
@@ -146,9 +147,17 @@ def test_what_was_not_audited_is_never_called_clean() -> None:
     clean = {"name": "django", "version": "5.2", "vulns": []}
     bad = {"name": "pillow", "version": "1.0", "vulns": [{"id": "CVE-1"}, {"id": "CVE-2"}]}
 
-    def sentences(*answers: object) -> list[str]:
-        return audit.read(json.dumps({"dependencies": answers}), "").sentences()
+    def findings(*answers: object) -> audit.Findings:
+        return audit.read(json.dumps({"dependencies": answers}), "")
 
+    def sentences(*answers: object) -> list[str]:
+        return findings(*answers).sentences()
+
+    codes = [
+        findings(*answers).exit_code
+        for answers in ((clean,), (clean, bad), (bad, skipped), (clean, skipped), (skipped,), ())
+    ]
+    assert codes == [0, 1, 1, 2, 2, 2]
     assert sentences(skipped) == [
         "NOT AUDITED: the vulnerability database knows none of the packages."
     ]

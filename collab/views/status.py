@@ -25,7 +25,7 @@ from prometheus_client.registry import Collector
 from .. import queries
 from ..live.metrics import BUCKETS, COUNTERS
 from ..live.models import Node
-from ..models import Revision
+from ..models import Revision, SecurityEvent
 from ..permissions import is_administrator
 from .requests import PersonRequest
 
@@ -98,6 +98,8 @@ class _Processes(Collector):
         yield CounterMetricFamily(
             "collab_saves", "Versions published", value=Revision.objects.count()
         )
+        refused = SecurityEvent.objects.filter(kind=SecurityEvent.Kind.REFUSED).count()
+        yield CounterMetricFamily("collab_sign_ins_refused", "Sign-ins refused", value=refused)
         with translation.override("en"):
             for name, (value, meaning) in queries.totals().items():
                 yield GaugeMetricFamily(f"collab_{name}", str(meaning), value=value)

@@ -11,7 +11,8 @@ from .audit import audit
 
 
 def main(arguments: list[str]) -> int:
-    """Do what is asked; returns 1 if the audit found something."""
+    """Do what is asked. Returns 0; of an audit 1 if something is vulnerable, and 2 if
+    that could not be found out."""
     parser = argparse.ArgumentParser(prog="python -m deploy.supply", description=__doc__)
     parser.add_argument("what", choices=("licences", "sbom", "audit"))
     parser.add_argument("file", nargs="?", type=Path, default=Path("sbom.json"))
@@ -24,7 +25,7 @@ def main(arguments: list[str]) -> int:
     else:
         found = audit()
         print("\n".join(found.sentences()))
-        return 1 if found.vulnerable else 0
+        return found.exit_code
     return 0
 
 

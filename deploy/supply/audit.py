@@ -33,6 +33,14 @@ class Findings:
     #: Why there was no audit at all, or "".
     trouble: str = ""
 
+    @property
+    def exit_code(self) -> int:
+        """0: everything was asked for, and is clean. 1: something is vulnerable.
+        2: not known, because not all could be asked for."""
+        if self.vulnerable:
+            return 1
+        return 2 if self.trouble or self.skipped or not self.audited else 0
+
     def sentences(self) -> list[str]:
         """What to tell the person who asked."""
         if self.trouble:

@@ -10,6 +10,7 @@ import pytest
 
 from bench import frames
 from bench.client import handshake
+from e2e.conftest import on_either_loop
 from e2e.drills.crowd import Crowd, Visitor, Waits, memory
 from e2e.lengths import length
 from e2e.people import PULLED
@@ -99,6 +100,7 @@ def test_half_open_clients(stack: Stack, crowd: Crowd) -> None:
         one.leaves()
 
 
+@on_either_loop
 def test_a_client_that_does_not_read(stack: Stack, crowd: Crowd) -> None:
     """It asks again and again for the whole of a long document (50 MB in the end) and
     reads nothing; whenever it is cut it comes back.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -11,6 +12,7 @@ from pytest_django import Settings
 
 from collab.live import pages, process
 from collab.live.consumer import MALFORMED
+from collab.live.metrics import meter
 from collab.live.models import Connection
 from collab.live.presence import Page
 from collab.live.process import FORBIDDEN, SIGNED_OUT, Process
@@ -19,6 +21,20 @@ from collab.models import Document, Person
 from collab.operations import documents, editing
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+Refused = Callable[[], dict[str, int]]
+
+
+@pytest.fixture
+def refused() -> Refused:
+    """What has been counted as refused since the test began."""
+    before = meter.counts.copy()
+    return lambda: {
+        name: more
+        for name, count in meter.counts.items()
+        if name.startswith("refused") and (more := count - before[name])
+    }
+
 
 take = sync_to_async(editing.take)
 save = sync_to_async(documents.save)
@@ -156,7 +172,7 @@ async def test_a_swapped_in_page_resumes_over_the_same_socket(
     ],
 )
 async def test_any_other_inbound_frame_closes_the_socket(
-    engine: Process, leela: Person, frame: str
+    engine: Process, leela: Person, frame: str, refused: Refused
 ) -> None:
     """Writes go over HTTP: the socket takes the resume message and nothing else."""
     socket = connect(await signed_in(leela))
@@ -164,6 +180,7 @@ async def test_any_other_inbound_frame_closes_the_socket(
     await socket.send_to(text_data=frame)
     closed = await socket.receive_output(timeout=5)
     assert closed == {"type": "websocket.close", "code": MALFORMED}
+    assert refused() == {"refused_malformed": 1}
 
 
 async def test_a_binary_frame_closes_the_socket(engine: Process, leela: Person) -> None:
@@ -174,12 +191,13 @@ async def test_a_binary_frame_closes_the_socket(engine: Process, leela: Person) 
     assert (await socket.receive_output(timeout=5))["code"] == MALFORMED
 
 
-async def test_a_forged_token_is_refused(engine: Process, leela: Person) -> None:
+async def test_a_forged_token_is_refused(engine: Process, leela: Person, refused: Refused) -> None:
     """A page that nobody rendered gets nothing."""
     socket = connect(await signed_in(leela))
     assert (await socket.connect())[0]
     await socket.send_to(text_data=json.dumps({"page": "forged", "region": []}))
     assert (await socket.receive_output(timeout=5))["code"] == FORBIDDEN
+    assert refused() == {"refused_forbidden": 1}
 
 
 async def test_an_expired_token_is_refused(
@@ -195,7 +213,7 @@ async def test_an_expired_token_is_refused(
 
 
 async def test_another_persons_token_is_refused(
-    engine: Process, leela: Person, fry: Person
+    engine: Process, leela: Person, fry: Person, refused: Refused
 ) -> None:
     """A token counts only with the session of the person it was made for."""
     token = pages.Token(Page("p", leela.pk), "en", ("active_users",)).sign()
@@ -203,15 +221,19 @@ async def test_another_persons_token_is_refused(
     assert (await socket.connect())[0]
     await socket.send_to(text_data=json.dumps({"page": token}))
     assert (await socket.receive_output(timeout=5))["code"] == FORBIDDEN
+    assert refused() == {"refused_forbidden": 1}
 
 
-async def test_a_stranger_is_told_to_sign_in_and_receives_nothing(engine: Process) -> None:
+async def test_a_stranger_is_told_to_sign_in_and_receives_nothing(
+    engine: Process, refused: Refused
+) -> None:
     """Without a session the socket closes with 4401, whatever it sends."""
     socket = connect(AsyncClient())
     assert (await socket.connect())[0]
     assert (await socket.receive_output(timeout=5))["code"] == SIGNED_OUT
     await socket.send_to(text_data='{"page": "x"}')
     assert await socket.receive_nothing()
+    assert refused() == {"refused_signed_out": 1}
 
 
 @pytest.mark.parametrize(
@@ -226,19 +248,25 @@ async def test_a_stranger_is_told_to_sign_in_and_receives_nothing(engine: Proces
         "http://evil127.0.0.1:8000",
     ],
 )
-async def test_a_foreign_origin_is_refused(engine: Process, leela: Person, origin: str) -> None:
+async def test_a_foreign_origin_is_refused(
+    engine: Process, leela: Person, origin: str, refused: Refused
+) -> None:
     """Scheme, host and port must all be ours."""
     socket = connect(await signed_in(leela), origin=origin)
     accepted, _ = await socket.connect()
     assert not accepted
+    assert refused() == {"refused_origin": 1}
 
 
-async def test_signing_out_elsewhere_closes_the_socket(engine: Process, leela: Person) -> None:
+async def test_signing_out_elsewhere_closes_the_socket(
+    engine: Process, leela: Person, refused: Refused
+) -> None:
     """The end of a session is noticed at once, wherever it happens."""
     async with visit(leela, "/") as page:
         await page.until_current("toasts")
         await page.client.post("/logout/")
         assert await page.is_closed() == SIGNED_OUT
+    assert refused() == {"refused_signed_out": 1}
 
 
 async def test_deactivation_closes_the_socket(engine: Process, leela: Person) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+
+from project import logs
+
+logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
@@ -47,5 +52,8 @@ class Command(BaseCommand):
             raise CommandError(f"{server.refusal} Is it taken? Set PORT to choose another.")
 
     def _say(self, text: str) -> None:
+        if settings.LOG_FORMAT == logs.JSON:  # both may end up in the same place
+            logger.info(text)
+            return
         self.stdout.write(text)
         self.stdout.flush()

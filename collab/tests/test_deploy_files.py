@@ -1,0 +1,144 @@
+"""What ``deploy/`` names exists: commands, options, paths and variables. (That it serves
+people, ``e2e/test_deploy.py`` tests.)"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from configparser import RawConfigParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from django.conf import settings
+from django.core.management import get_commands, load_command_class
+from gunicorn.config import Config
+
+ROOT = Path(settings.BASE_DIR)
+DEPLOY = ROOT / "deploy"
+SERVICES, TIMERS = sorted(DEPLOY.glob("*.service")), sorted(DEPLOY.glob("*.timer"))
+#: Where the units expect the program, and its Python.
+HOME, BIN = "/srv/collab", "/srv/collab/.venv/bin"
+#: Of the system: who else may be called.
+SYSTEM = {"/usr/bin/find", "/bin/kill"}
+#: Read by Python or the C library, not by the settings.
+NOT_OURS = {"PYTHONUNBUFFERED"}
+
+
+class Unit(RawConfigParser):
+    """A unit of systemd: a key may come several times."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(strict=False, delimiters=("=",))
+        self.optionxform = str  # type: ignore[assignment,method-assign]
+        self.lines = path.read_text().splitlines()
+        self.read_string(path.read_text())
+
+    def all(self, key: str) -> list[str]:
+        """Every value of the keys that match."""
+        found = (re.fullmatch(rf"{key}=(.*)", line) for line in self.lines)
+        return [match[1] for match in found if match]
+
+
+def known_variables() -> set[str]:
+    """What the settings read from the environment."""
+    text = (ROOT / "project" / "settings.py").read_text()
+    return set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', text))
+
+
+def check_command(words: list[str]) -> None:
+    """Whether ``manage.py`` or gunicorn takes these words."""
+    program, *rest = words
+    if program.endswith("python") and rest[0] == "manage.py":
+        command = load_command_class(get_commands()[rest[1]], rest[1])
+        command.create_parser("manage.py", rest[1]).parse_args(rest[2:])
+    elif program.endswith("gunicorn"):
+        options = Config().parser().parse_args(rest)
+        assert options.args == ["project.wsgi"]
+    else:
+        assert program in SYSTEM, program
+
+
+@pytest.mark.parametrize("path", SERVICES, ids=lambda path: path.name)
+def test_a_unit_calls_what_there_is(path: Path) -> None:
+    """Commands with their options, below the paths that it names itself."""
+    unit = Unit(path)
+    assert unit["Service"]["WorkingDirectory"] == HOME
+    commands = [shlex.split(line) for line in unit.all(r"Exec\w+")]
+    assert commands
+    for words in commands:
+        assert words[0] in SYSTEM or Path(words[0]).parent == Path(BIN)
+        check_command(words)
+    for line in unit.all("Environment"):
+        assert line.split("=")[0] in known_variables()
+    # Where it writes, systemd makes a folder, or lets it write.
+    assert unit["Service"]["StateDirectory"] == "collab"
+    assert unit["Service"]["Environment"] == "DATA_DIR=/var/lib/collab"
+    for words in commands:
+        written = {word for word in words[1:] if word.startswith("/var/")}
+        assert written <= set(unit["Service"].get("ReadWritePaths", "").split())
+
+
+@pytest.mark.parametrize("path", TIMERS, ids=lambda path: path.name)
+def test_a_timer_has_its_service(path: Path) -> None:
+    assert path.with_suffix(".service") in SERVICES
+    assert Unit(path)["Install"]["WantedBy"] == "timers.target"
+
+
+def test_nginx_asks_where_the_units_listen() -> None:
+    """And sets each header that the settings trust behind a proxy."""
+    nginx = (DEPLOY / "nginx.conf").read_text()
+    servers = set(re.findall(r"server (127\.0\.0\.1:\d+)", nginx))
+    web, live = (
+        " ".join(Unit(DEPLOY / f"collab-{name}.service").all("ExecStart"))
+        for name in ("web", "live")
+    )
+    (of_web,), (of_live,) = re.findall(r"--bind (\S+)", web), re.findall(r"--port (\d+)", live)
+    assert servers == {of_web, f"127.0.0.1:{of_live}"}
+    for header in ("X-Forwarded-For", "X-Forwarded-Proto", "X-Request-ID"):
+        assert f"proxy_set_header {header} $" in nginx
+
+
+def test_the_example_of_the_environment_names_variables_that_exist() -> None:
+    lines = (DEPLOY / "collab.env.example").read_text().splitlines()
+    named = {line.split("=")[0] for line in lines if line and not line.startswith("#")}
+    assert {"SECRET_KEY", "ORIGINS"} < named
+    assert named <= known_variables() | {"DATABASE_URL"}
+
+
+def instructions(name: str) -> Iterator[str]:
+    """The arguments of an instruction of the Dockerfile."""
+    text = (DEPLOY / "Dockerfile").read_text().replace("\\\n", " ")
+    yield from re.findall(rf"^{name} (.*)$", text, re.MULTILINE)
+
+
+def test_the_image_has_what_it_runs() -> None:
+    """All packages of the program and its files, and a command that exists."""
+    copied = {word for line in instructions("COPY") for word in line.split()[:-1]}
+    for name in copied:
+        assert (ROOT / name).exists(), name
+    assert {"manage.py", "project", "collab", "templates", "static", "requirements.lock"} == copied
+    (command,) = instructions("CMD")
+    check_command(yaml.safe_load(command))
+    (environment,) = instructions("ENV")
+    assert {pair.split("=")[0] for pair in environment.split()} - NOT_OURS <= known_variables()
+
+
+def test_the_composition_runs_what_there_is() -> None:
+    """Commands, variables, volumes and services that are named elsewhere in it."""
+    composed: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    collab = composed["services"]["collab"]
+    assert (DEPLOY / collab["build"]["context"] / collab["build"]["dockerfile"]).exists()
+    shell, option, script = shlex.split(collab["command"])
+    assert (shell, option) == ("sh", "-c")
+    for step in script.split("&&"):
+        check_command(shlex.split(step.strip().removeprefix("exec ")))
+    assert set(collab["environment"]) <= known_variables() | {"DATABASE_URL"}
+    assert set(collab["depends_on"]) < set(composed["services"])
+    for service in composed["services"].values():
+        for volume in service.get("volumes", ()):
+            assert volume.split(":")[0] in composed["volumes"]
+    (kept,) = instructions("VOLUME")
+    assert collab["volumes"] == [f"data:{kept}"]
