@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..timings import REVISION_NAME_CHARACTERS, TITLE_CHARACTERS
 from .document import Document
+from .sizes import Bytes, size_of
 
 
 class Revision(models.Model):
@@ -38,6 +39,10 @@ class Revision(models.Model):
     #: The version of the key revision this one is packed against; None for a key.
     key_version = models.PositiveIntegerField(null=True, editable=False)
     packed = models.BinaryField(editable=False)
+    #: Of the picture that came with this version, if one did; its file is kept as long.
+    cover_bytes = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    #: What this version takes, in bytes.
+    size = size_of(Bytes("packed") + models.F("cover_bytes"))
 
     class Meta:
         verbose_name = _("revision")
@@ -46,6 +51,7 @@ class Revision(models.Model):
         constraints = (
             models.UniqueConstraint(fields=["document", "version"], name="one_revision_each"),
         )
+        indexes = (models.Index(fields=["author", "size"], name="revision_by_author_size"),)
 
     def __str__(self) -> str:
         return f"{self.document} {self.version}"
