@@ -2,7 +2,9 @@
 # an index. On PostgreSQL the three tables are written anew once. And one more kind of
 # event.
 
+import django.db.models.deletion
 import django.db.models.expressions
+from django.conf import settings
 from django.db import migrations, models
 
 import collab.models.sizes
@@ -51,5 +53,20 @@ class Migration(migrations.Migration):
             model_name='securityevent',
             name='kind',
             field=models.CharField(choices=[('signed_in', 'signed in'), ('refused', 'sign-in refused'), ('signed_out', 'signed out'), ('ended', 'signed out everywhere'), ('password', 'password changed'), ('added', 'account made'), ('invited', 'invitation made'), ('joined', 'invitation used'), ('role', 'role changed'), ('active', 'account switched on or off'), ('access', 'access changed'), ('link', 'link made or taken back')], max_length=20, verbose_name='what'),
+        ),
+        migrations.AlterField(
+            model_name='document',
+            name='author',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='documents', to=settings.AUTH_USER_MODEL, verbose_name='author'),
+        ),
+        migrations.AlterField(
+            model_name='draft',
+            name='person',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='drafts', to=settings.AUTH_USER_MODEL, verbose_name='person'),
+        ),
+        migrations.AlterField(
+            model_name='revision',
+            name='author',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='author'),
         ),
     ]

@@ -75,6 +75,7 @@ class Document(Lease):
         on_delete=models.PROTECT,
         related_name="documents",
         verbose_name=_("author"),
+        db_index=False,  # one with the size is below
     )
     created_at = models.DateTimeField(_("created"), db_default=Now())
     changed_at = models.DateTimeField(_("changed"), db_default=Now())

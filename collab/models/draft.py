@@ -29,6 +29,7 @@ class Draft(models.Model):
         on_delete=models.CASCADE,
         related_name="drafts",
         verbose_name=_("person"),
+        db_index=False,  # one with the size is below
     )
     fence = models.PositiveBigIntegerField(_("fence"))
     #: Milliseconds on the browser's clock, strictly rising within a stay.

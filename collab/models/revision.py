@@ -29,6 +29,7 @@ class Revision(models.Model):
         on_delete=models.PROTECT,
         related_name="+",
         verbose_name=_("author"),
+        db_index=False,  # one with the size is below
     )
     at = models.DateTimeField(_("at"), db_default=Now())
     title = models.CharField(_("title"), max_length=TITLE_CHARACTERS)

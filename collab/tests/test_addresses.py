@@ -51,8 +51,8 @@ async def test_pages_and_sockets_of_an_asgi_server(
     async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
         seen.append(scope)
 
-    scope = {"type": kind, "client": ("127.0.0.1", 7)}
-    scope["headers"] = [(b"x-forwarded-for", value) for value in headers]
+    sent = [(b"x-forwarded-for", value) for value in headers]
+    scope = {"type": kind, "client": ("127.0.0.1", 7), "headers": sent}
     await asgi_behind_proxy(application)(scope, None, None)  # type: ignore[arg-type]
     assert seen[0]["client"] == client
 
