@@ -29,6 +29,8 @@ def environment(folder: Path, **settings: str) -> dict[str, str]:
     """
     return {
         "DJANGO_SETTINGS_MODULE": "project.settings",
+        # What writes here does it as fast as it gets answers.
+        "LIMITS": "saves_per_minute=0,autosaves_per_minute=0",
         "DATA_DIR": str(folder),
         "SECRET_KEY": "only-for-this-measurement-and-never-served-to-anybody",
         "PORT": str(free_port()),

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from copy import copy
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
+from .forms import OthersPasswordForm
 from .models import Activity, Document, Person, SecurityEvent
-from .operations import people, trash
+from .models.person import STAND_IN
+from .operations import erasure, people, trash
 from .permissions import followable, is_administrator, may_manage, roles_to_give
 
 admin.site.site_header = "Collab"
@@ -31,7 +35,8 @@ class ForAdministrators:
 
 @admin.register(Person)
 class PersonAdmin(ForAdministrators, UserAdmin):  # type: ignore[type-arg]
-    """Administrators manage members and guests; only owners make administrators."""
+    """Administrators manage members and guests; only owners make administrators. What is
+    changed here is changed by the same operations as in the people's pages."""
 
     list_display = ("username", "display_name", "email", "role", "is_active", "last_login")
     list_filter = ("is_active", "role", "language")
@@ -50,6 +55,16 @@ class PersonAdmin(ForAdministrators, UserAdmin):  # type: ignore[type-arg]
     filter_horizontal = ()
     readonly_fields = ("last_login", "date_joined")
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Person]:
+        """All but who stands for those who were erased: nobody may become them."""
+        found: QuerySet[Person] = super().get_queryset(request)
+        return found.exclude(username=STAND_IN)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Nobody shuts themselves out, here as elsewhere."""
+        own = ("role", "is_active") if obj is not None and obj == request.user else ()
+        return (*self.readonly_fields, *own)
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return is_administrator(request.user)
 
@@ -57,7 +72,7 @@ class PersonAdmin(ForAdministrators, UserAdmin):  # type: ignore[type-arg]
         return may_manage(request.user, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return may_manage(request.user, obj)
+        return may_manage(request.user, obj) and obj != request.user
 
     def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "role":
@@ -66,7 +81,34 @@ class PersonAdmin(ForAdministrators, UserAdmin):  # type: ignore[type-arg]
         return super().formfield_for_choice_field(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Person, form: Any, change: bool) -> None:
-        people.update(obj)  # so that open pages show the new name
+        actor = int(request.user.pk or 0)
+        if not change:
+            people.add(obj, actor=actor)
+            return
+        before = Person.objects.get(pk=obj.pk)
+        if fields := [name for name in form.changed_data if name not in {"role", "is_active"}]:
+            people.update(obj, fields)  # so that open pages show the new name
+        people.set_role(before, Person.Role(obj.role), actor=actor)
+        people.set_active(before, is_active=obj.is_active, actor=actor)
+
+    def user_change_password(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        # For this request only: Django makes the form without saying who asks.
+        asked = copy(self)
+        asked.change_password_form = partial(OthersPasswordForm, actor=int(request.user.pk or 0))
+        answer: HttpResponse = super(PersonAdmin, asked).user_change_password(
+            request, *args, **kwargs
+        )
+        return answer
+
+    # With all that is personal, as by the command; Django has asked before whether
+    # something stands in the way.
+
+    def delete_model(self, request: HttpRequest, obj: Person) -> None:
+        erasure.erase(obj.pk, actor=request.user.pk)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Person]) -> None:
+        for pk in queryset.values_list("pk", flat=True):
+            erasure.erase(pk, actor=request.user.pk)
 
 
 @admin.register(SecurityEvent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -32,6 +33,9 @@ def _stage(settings: Settings, tmp_path: Path) -> None:
     }
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     cache.clear()
+    # Each test counts for itself, also beside others on the same Redis.
+    limits = {**settings.CACHES["limits"], "KEY_PREFIX": uuid.uuid4().hex}
+    settings.CACHES = {**settings.CACHES, "limits": limits}
 
 
 MakePerson = Callable[..., Person]

@@ -58,6 +58,11 @@ def is_stored(name: str) -> bool:
     return bool(NAME.match(name)) and default_storage.exists(path_of(name))
 
 
+def size_of(name: str) -> int:
+    """The bytes that a cover takes; 0 for one that is not stored (here)."""
+    return default_storage.size(path_of(name)) if is_stored(name) else 0
+
+
 def remove(name: str) -> None:
     """Delete a stored cover, if it is there (it may lie on another machine)."""
     default_storage.delete(path_of(name))

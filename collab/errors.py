@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 
 class CollabError(Exception):
@@ -75,6 +76,65 @@ class UsedInvitation(CollabError):
 
     def __str__(self) -> str:
         return _("This invitation has been used, or has ended. Ask for another.")
+
+
+class Refused(CollabError):
+    """A limit (see :mod:`collab.limits`) has been reached; nothing was done.
+
+    Attributes:
+        status: of the answer to a request.
+        retry_seconds: when it may be tried again.
+    """
+
+    #: RFC 4918, section 11.5: Insufficient Storage.
+    status = 507
+    retry_seconds = 60
+
+
+class TooOften(Refused):
+    """Somebody does something more often than anybody does by hand."""
+
+    #: RFC 6585, section 4: Too Many Requests.
+    status = 429
+
+    def __init__(self, retry_seconds: int) -> None:
+        super().__init__()
+        self.retry_seconds = retry_seconds
+
+    def __str__(self) -> str:
+        return ngettext(
+            "That was too often in a short time. Try again in %(seconds)d second.",
+            "That was too often in a short time. Try again in %(seconds)d seconds.",
+            self.retry_seconds,
+        ) % {"seconds": self.retry_seconds}
+
+
+class TooManyDocuments(Refused):
+    """A person has written as many documents as one may."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return _(
+            "You have %(limit)d documents, as many as one person may have here. Delete some "
+            "for good (those in the trash count, too), or ask an administrator for more."
+        ) % {"limit": self.limit}
+
+
+class Full(Refused):
+    """What a person has written takes all the space that one may take."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return _(
+            "Your space of %(limit)d MB is full. Delete documents for good (those in the trash "
+            "count, too), or ask an administrator for more."
+        ) % {"limit": self.limit}
 
 
 class BadImage(CollabError):

@@ -9,11 +9,9 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import Any
 
 from django.core.files.storage import default_storage
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db.models import Func, IntegerField
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from zipstream import ZipStream
@@ -26,17 +24,6 @@ from .text import rendered, title_and_body, without_images
 #: Pieces of a file are handed on in parts of at least this size, in bytes.
 PART_BYTES = 64 * 1024
 PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
-
-
-class Bytes(Func):
-    """The size of a text, in bytes of UTF-8."""
-
-    function = "OCTET_LENGTH"
-    output_field = IntegerField()
-
-    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        template = "LENGTH(CAST(%(expressions)s AS BLOB))"
-        return self.as_sql(compiler, connection, template=template, **context)
 
 
 def markdown(document: Document) -> str:
@@ -70,7 +57,7 @@ def archive(documents: DocumentQuerySet, folder: str = "") -> ZipStream:
     archived = ZipStream(sized=True)
     taken: set[str] = set()
     note = _("This document was deleted for good while the archive was made.").encode()
-    found = documents.annotate(size=Bytes("text")).defer("text").order_by("heading__title", "pk")
+    found = documents.defer("text").order_by("heading__title", "pk")
     for document in found.iterator(chunk_size=500):
         name = _unused(document.slug, taken)
         head = _heading(document.title).encode()

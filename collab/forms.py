@@ -6,7 +6,12 @@ import uuid
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import BaseUserCreationForm
+from django.contrib.auth.forms import (
+    AdminPasswordChangeForm,
+    BaseUserCreationForm,
+    PasswordChangeForm,
+    SetPasswordForm,
+)
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +20,7 @@ from . import covers
 from .errors import BadImage, TooLong
 from .models import Document, Draft, Person
 from .models.draft import PAGE_CHARACTERS
+from .operations import people
 from .operations.documents import Content
 from .queries import VERSIONS
 from .text import check_size, normalise
@@ -205,6 +211,37 @@ class JoinForm(BaseUserCreationForm):  # type: ignore[type-arg]
     class Meta:
         model = Person
         fields = ("username", "display_name", "email")
+
+
+class OwnPasswordForm(PasswordChangeForm):
+    """A new password of one's own; the old one has to be known."""
+
+    def save(self, commit: bool = True) -> Person:
+        return _store_password(super().save(commit=False))
+
+
+class ForgottenPasswordForm(SetPasswordForm):  # type: ignore[type-arg]
+    """The same for who has come by the link in a mail."""
+
+    def save(self, commit: bool = True) -> Person:
+        return _store_password(super().save(commit=False))
+
+
+class OthersPasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]
+    """Somebody else's password, in the administration."""
+
+    def __init__(self, *args: Any, actor: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.actor = actor
+
+    def save(self, commit: bool = True) -> Person:
+        return _store_password(super().save(commit=False), self.actor)
+
+
+def _store_password(person: Any, actor: int | None = None) -> Person:
+    people.set_password(person, actor=person.pk if actor is None else actor)
+    found: Person = person
+    return found
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]

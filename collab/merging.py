@@ -10,7 +10,7 @@ from merge3 import Merge3
 
 from .aligning import Block, blocks
 from .elsewhere import elsewhere
-from .errors import CollabError, TooLong
+from .errors import CollabError
 
 
 class _Alignment:
@@ -60,10 +60,10 @@ class MissingChoice(Overlap):
         return _("Choose for every passage. Nothing you wrote is lost.")
 
 
-class LongResult(MissingChoice):
-    """What was chosen makes a text that no document holds."""
+class RefusedResult(MissingChoice):
+    """What was chosen makes a text that no document holds, or not now."""
 
-    def __init__(self, passages: Sequence[Passage], version: int, error: TooLong) -> None:
+    def __init__(self, passages: Sequence[Passage], version: int, error: CollabError) -> None:
         super().__init__(passages, version)
         self.error = error
 

@@ -118,6 +118,23 @@ def document_list(
     return ordered.select_related("changed_by").defer("text")
 
 
+def documents_written(person_id: int) -> int:
+    """How many documents are a person's, those in the trash included."""
+    count: int = Document.objects.filter(author=person_id).count()
+    return count
+
+
+def bytes_kept(person_id: int) -> int:
+    """What a person's work takes: the texts of their documents, the versions that they
+    have saved, with the pictures that came with them, and their drafts."""
+    kept = (
+        Document.objects.filter(author=person_id),
+        Revision.objects.filter(author=person_id),
+        Draft.objects.filter(person=person_id),
+    )
+    return sum(rows.aggregate(bytes=models.Sum("size"))["bytes"] or 0 for rows in kept)
+
+
 def templates(documents: DocumentQuerySet) -> DocumentQuerySet:
     """Those of the documents that new ones may start from, by title."""
     return documents.filter(is_template=True).order_by("heading__title", "pk")

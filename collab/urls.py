@@ -1,6 +1,7 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
+from .forms import ForgottenPasswordForm, OwnPasswordForm
 from .views import (
     dashboard,
     documents,
@@ -15,6 +16,7 @@ from .views import (
     status,
     trash,
 )
+from .views.limits import limited
 
 urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
@@ -56,13 +58,21 @@ urlpatterns = [
     path("csp-report/", health.csp_report, name="csp_report"),
     path(
         "login/",
-        auth.LoginView.as_view(template_name="people/login.html", redirect_authenticated_user=True),
+        limited("sign_ins")(
+            auth.LoginView.as_view(
+                template_name="people/login.html", redirect_authenticated_user=True
+            )
+        ),
         name="login",
     ),
     path("logout/", auth.LogoutView.as_view(), name="logout"),
     path(
         "password/",
-        auth.PasswordChangeView.as_view(template_name="people/password_change.html"),
+        limited("sign_ins")(
+            auth.PasswordChangeView.as_view(
+                form_class=OwnPasswordForm, template_name="people/password_change.html"
+            )
+        ),
         name="password_change",
     ),
     path(
@@ -72,10 +82,12 @@ urlpatterns = [
     ),
     path(
         "password/reset/",
-        auth.PasswordResetView.as_view(
-            template_name="people/password_reset.html",
-            email_template_name="people/password_reset_email.txt",
-            subject_template_name="people/password_reset_subject.txt",
+        limited("mails")(
+            auth.PasswordResetView.as_view(
+                template_name="people/password_reset.html",
+                email_template_name="people/password_reset_email.txt",
+                subject_template_name="people/password_reset_subject.txt",
+            )
         ),
         name="password_reset",
     ),
@@ -86,7 +98,11 @@ urlpatterns = [
     ),
     path(
         "password/reset/<uidb64>/<token>/",
-        auth.PasswordResetConfirmView.as_view(template_name="people/password_reset_confirm.html"),
+        limited("sign_ins")(
+            auth.PasswordResetConfirmView.as_view(
+                form_class=ForgottenPasswordForm, template_name="people/password_reset_confirm.html"
+            )
+        ),
         name="password_reset_confirm",
     ),
     path(

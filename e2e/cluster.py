@@ -80,7 +80,7 @@ def behind_nginx(postgres: Postgres, redis_url: str, port: int, processes: int) 
             [port],
             database_url=postgres.database(),
             redis_url=redis_url,
-            extra={"PROCESSES": str(processes)},
+            extra={"PROCESSES": str(processes), "BEHIND_PROXY": "1"},
         )
         stack.prepare()
         paths = [folder / f"serve-{number}.sock" for number in range(processes)]

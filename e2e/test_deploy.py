@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import StorageState, expect
+from playwright.sync_api import Playwright, StorageState, expect
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from e2e.cluster import behind_nginx, nginx_command
-from e2e.people import PersonMaker
+from e2e.people import PersonMaker, sign_in
+from e2e.services import LOCALHOST
 from e2e.stack import ROOT, Postgres, Stack, free_ports, temporary_folder
 
 SERVICE_RESTART = 1012
@@ -32,6 +33,7 @@ def nginx(postgres: Postgres, redis_url: str) -> Iterator[Stack]:
             database_url=postgres.database(),
             redis_url=redis_url,
             origin_ports=[port],
+            extra={"BEHIND_PROXY": "1"},
         )
         stack.prepare()
         gunicorn = [
@@ -109,6 +111,17 @@ def test_people_see_each_other(stack: Stack, person: PersonMaker) -> None:
     expect(leela.row(document)).to_contain_text("Second.")
     fry.finishes()
     leela.sees_badge(document, "reading", "Fry is reading")
+
+
+@pytest.mark.parametrize("stack", ["local_cluster", "nginx"], indirect=True)
+def test_nobody_chooses_where_they_come_from(stack: Stack, playwright: Playwright) -> None:
+    """Behind nginx, whatever a client claims: the log and the limits have its address."""
+    claimed = {"X-Forwarded-For": "10.9.8.7, 10.9.8.6", "X-Real-IP": "10.9.8.7"}
+    request = playwright.request.new_context(extra_http_headers=claimed)
+    sign_in(request, stack.urls[0], "hermes")
+    newest = "SELECT host(address) FROM collab_securityevent ORDER BY id DESC LIMIT 1"
+    assert stack.sql(newest) == [(LOCALHOST,)]
+    request.dispose()
 
 
 @pytest.mark.parametrize("stack", ["nginx"], indirect=True)

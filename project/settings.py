@@ -61,7 +61,7 @@ SECURE_SSL_REDIRECT = SECURE and env.bool("SSL_REDIRECT", default=True)
 SECURE_REDIRECT_EXEMPT = [r"^healthz$"]  # load balancers ask without TLS
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000 if SECURE else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
-#: Only behind a proxy that sets its headers itself, as deploy/nginx.conf does.
+#: Only behind a proxy that sets the headers itself, as deploy/nginx.conf does.
 BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
 if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -198,7 +198,21 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
         "OPTIONS": {"MAX_ENTRIES": 1000},
+    },
+    # What limits count (collab.live.rates): for all processes together, or in the one
+    # that there is. A Redis that hangs holds nobody up for long.
+    "limits": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": env.str("REDIS_PREFIX", default="collab"),
+        "OPTIONS": {"socket_connect_timeout": 0.25, "socket_timeout": 0.25},
     }
+    if REDIS_URL
+    else {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": "limits",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    },
 }
 
 MEDIA_ROOT = DATA_DIR / "media"
@@ -239,13 +253,15 @@ AXES_DISABLE_ACCESS_LOG = True  # collab.models.SecurityEvent has it
 AXES_ENABLE_ADMIN = False
 AXES_LOCKOUT_TEMPLATE = "people/locked.html"
 AXES_VERBOSE = False
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
+_OWN_WORDS = ("username", "display_name", "email", "first_name", "last_name")
+AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}", "OPTIONS": options}
+    for name, options in (
+        ("UserAttributeSimilarityValidator", {"user_attributes": _OWN_WORDS}),
+        # OWASP ASVS 5.0, 6.2.1 asks for eight at least, and recommends more.
+        ("MinimumLengthValidator", {"min_length": 10}),
+        ("CommonPasswordValidator", {}),
+        ("NumericPasswordValidator", {}),
     )
 ]
 LOGIN_URL = "login"
@@ -287,10 +303,25 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 # -- The live engine -----------------------------------------------------------
 
 #: Overrides of collab.live.conf, for tests and unusual networks.
-LIVE: dict[str, Any] = {"processes": env.int("PROCESSES", default=1)}
+LIVE: dict[str, Any] = {"processes": env.int("PROCESSES", default=1), "rates_cache": "limits"}
 for _name in ("leave_grace_seconds", "node_timeout_seconds", "heartbeat_seconds", "tick_seconds"):
     if _value := env.float(f"LIVE_{_name.upper()}", default=0.0):
         LIVE[_name] = _value
+
+
+def _limits() -> dict[str, int]:
+    """Names and numbers, as in ``saves_per_minute=60,sockets_per_person=20``."""
+    given = [one.partition("=") for one in env.list("LIMITS", default=[])]
+    if wrong := [name for name, _, number in given if not number.strip().isdecimal()]:
+        raise ImproperlyConfigured(f"LIMITS needs a number for each name, as in {wrong[0]}=60.")
+    return {name.strip(): int(number) for name, _, number in given}
+
+
+#: Overrides of collab.limits, and of the engine's own (collab.live.conf).
+LIMITS = _limits()
+for _name in ("sockets_per_person", "socket_opens_per_minute", "stranger_opens_per_minute"):
+    if _name in LIMITS:  # those of the engine
+        LIVE[_name] = LIMITS.pop(_name)
 
 LOG_FORMAT = env.str("LOG_FORMAT", default=logs.TEXT)
 try:

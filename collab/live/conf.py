@@ -55,6 +55,16 @@ class LiveConf:
     inbound_bytes: int = 64 * 1024
     #: Inbound frames waiting to be read; a socket that sends more is cut.
     inbound_frames: int = 16
+    #: Sockets that a person may have open, in all processes together; 0: any number.
+    sockets_per_person: int = 100
+    #: Sockets that a person may open in a minute; 0: any number. A hundred pages that
+    #: come back after a restart open a hundred at once.
+    socket_opens_per_minute: int = 600
+    #: The same for an address, of sockets without anybody signed in: they are told so
+    #: and closed, and beyond this not even told.
+    stranger_opens_per_minute: int = 300
+    #: Which of Django's caches the last two are counted in. Processes must share it.
+    rates_cache: str = "default"
     #: Server processes that share the database; the in-memory layer serves one.
     processes: int = 1
 

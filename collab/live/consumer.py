@@ -10,21 +10,24 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.http import parse_cookie
 
-from . import db, pages, process
+from . import bus, db, pages, process, rates
 from .conf import conf
 from .metrics import meter
 from .presence import Page
-from .process import FORBIDDEN, REFUSALS, SIGNED_OUT, Process
+from .process import FORBIDDEN, REFUSALS, SIGNED_OUT, TOO_MANY, Process
 from .regions import UnknownRegion
 from .sessions import person_of
 from .transport import EXTENSION, QueueWire, Wire
 from .watches import Socket
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
 
 MALFORMED = 4400
 #: "id:mark": the mark is an ETag (hexadecimal) or the number of a feed's entry.
@@ -32,6 +35,10 @@ MARK = re.compile(r"[\w-]{1,100}:[\w]{0,18}")
 #: The codes with which a page says that it is going (RFC 6455, 7.4.1). Any other, or
 #: none at all, tells of a line that broke.
 GOODBYES = {1000, 1001, 1005}
+
+
+#: What is refused here, as :mod:`.rates` counts it.
+SOCKETS, SOCKET_OPENS, STRANGER_OPENS = REFUSED = ("sockets", "socket_opens", "stranger_opens")
 
 
 class Malformed(ValueError):
@@ -47,6 +54,8 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
 
     process: Process
     session_key = ""
+    #: Who is counted as having this socket open; 0 for nobody (yet).
+    counted = 0
     wire: Wire | None = None
     socket: Socket | None = None
     serial = 0
@@ -70,14 +79,43 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         # and then fails would come back at once, again and again.
         self.session_key = cookie(self.scope, settings.SESSION_COOKIE_NAME)
         self.process = await process.current()
-        user = await db.run(person_of, self.session_key) if self.session_key else None
+        address = (self.scope.get("client") or ("",))[0]
+        user, may_open = await db.run(let_in, self.session_key, address)
+        if user is None and not may_open:
+            await self.close()  # without a word: no browser that was ours does this
+            return
         await self.accept()
         if user is None:
             meter.count(REFUSALS[SIGNED_OUT])
             await self.close(SIGNED_OUT)
             return
+        if not (may_open and await self._is_counted(user.pk)):
+            await self.close(TOO_MANY)
+            return
         server_wire = self.scope.get("extensions", {}).get(EXTENSION)
         self.wire = server_wire() if server_wire else QueueWire(self.base_send, self._cut)
+
+    async def _is_counted(self, user_id: int) -> bool:
+        """Count the socket, if the person may have one more in this process. (How many
+        they have elsewhere is asked when it says which page it is.)"""
+        if not within(self.process.open_sockets[user_id] + 1):
+            await db.run(rates.note_refusal, SOCKETS)
+            return False
+        self.process.open_sockets[user_id] += 1
+        self.counted = user_id
+        return True
+
+    async def _has_room(self, page: Page) -> bool:
+        """May the person have this page open besides all others, wherever they are?"""
+        if self.serial or bus.is_in_memory() or not conf().sockets_per_person:
+            return True  # counted before, or all that there are are counted here
+        open_here = self.process.hub.by_user.get(page.user_id, ())
+        here = {socket.page.id for socket in open_here} | {page.id}
+        elsewhere = await db.run(self.process.presence.elsewhere, page.user_id, here)
+        if within(len(here) + elsewhere):
+            return True
+        await db.run(rates.note_refusal, SOCKETS)
+        return False
 
     async def disconnect(self, code: int) -> None:
         self.said_goodbye = code in GOODBYES
@@ -104,6 +142,9 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
             return
         if token.page.user_id != user.pk:
             self._refuse(FORBIDDEN)
+            return
+        if not await self._has_room(token.page):
+            self.wire.close(TOO_MANY)
             return
         self._leave_page(token.page)
         self.socket = Socket(
@@ -143,12 +184,31 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
     def _forget(self) -> None:
         if isinstance(self.wire, QueueWire):
             self.wire.end()
+        if self.counted:
+            self.process.forget_socket(self.counted)
+            self.counted = 0
         if self.socket is not None:
             self.process.hub.leave(self.socket)
             presence = self.process.presence
             end = presence.leave if self.said_goodbye else presence.lose
             end(self.serial)
             self.socket, self.serial = None, 0
+
+
+def let_in(session_key: str, address: str) -> tuple[AbstractBaseUser | None, bool]:
+    """Who is behind a session, and whether they may open a socket now. An address counts
+    only for those without an account: a whole office may share it."""
+    user = person_of(session_key) if session_key else None
+    if user is None:
+        who, most = rates.network(address), conf().stranger_opens_per_minute
+        return None, not rates.spend(STRANGER_OPENS, who, most)
+    most = conf().socket_opens_per_minute
+    return user, not rates.spend(SOCKET_OPENS, f"person-{user.pk}", most)
+
+
+def within(sockets: int) -> bool:
+    """May a person have so many open?"""
+    return not conf().sockets_per_person or sockets <= conf().sockets_per_person
 
 
 def read_resume(text: str | None) -> tuple[pages.Token, dict[str, str]]:

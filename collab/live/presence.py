@@ -14,7 +14,7 @@ import logging
 import os
 import socket
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -110,6 +110,17 @@ class Presence:
         self._batch.joins[page.id] = (page, serial)
         self._wake.set()
         return serial
+
+    def elsewhere(self, user_id: int, here: Collection[str]) -> int:
+        """How many pages of a person other processes hold. Reads the database.
+
+        Args:
+            user_id: whose.
+            here: pages that count here already, by id: one that has just come over is
+                written down there for a moment still.
+        """
+        theirs = Connection.objects.live().filter(user=user_id, left_at=None)
+        return theirs.exclude(node=self._node).exclude(page__in=here).count()
 
     def leave(self, serial: int) -> None:
         """It has said goodbye: the page counts as here for the grace period."""

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 SIGNED_OUT = 4401
 FORBIDDEN = 4403
+TOO_MANY = 4429
 #: By the code of the close, how it is counted.
 REFUSALS = {SIGNED_OUT: "refused_signed_out", FORBIDDEN: "refused_forbidden"}
 
@@ -49,6 +50,8 @@ class Process:
         self._tasks: list[asyncio.Task[None]] = []
         self._is_stopping = False
         self._rights: Counter[int] = Counter()
+        #: Sockets by person, from the handshake on, whether they show a page yet or not.
+        self.open_sockets: Counter[int] = Counter()
 
     def _numbers(self) -> metrics.Snapshot:
         hub = self.hub
@@ -106,6 +109,12 @@ class Process:
         """How many changes of this person's rights have been heard of: whoever
         asks for rights compares it before and after."""
         return self._rights[user_id]
+
+    def forget_socket(self, user_id: int) -> None:
+        """One of a person's sockets has ended."""
+        self.open_sockets[user_id] -= 1
+        if not self.open_sockets[user_id]:
+            del self.open_sockets[user_id]
 
     async def check_everybody(self) -> None:
         """Ask again whether every socket's person is signed in and may see it."""

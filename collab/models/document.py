@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..timings import TITLE_CHARACTERS, TRASH_DAYS
 from .lease import Lease, LeaseQuerySet
+from .sizes import Bytes, size_of
 
 EXCERPT_CHARACTERS = 160
 _PRESENT = models.Q(trashed_at__isnull=True)
@@ -66,12 +67,15 @@ class Document(Lease):
 
     access = models.CharField(_("access"), max_length=10, choices=Access, default=Access.WORKSPACE)
     text = models.TextField(_("text"), blank=True)
+    #: Of the text, in bytes.
+    size = size_of(Bytes("text"))
     excerpt = models.CharField(max_length=EXCERPT_CHARACTERS, blank=True, editable=False)
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,
         related_name="documents",
         verbose_name=_("author"),
+        db_index=False,  # one with the size is below
     )
     created_at = models.DateTimeField(_("created"), db_default=Now())
     changed_at = models.DateTimeField(_("changed"), db_default=Now())
@@ -113,6 +117,8 @@ class Document(Lease):
                 fields=["-created_at", "-id"], condition=_PRESENT, name="document_by_creation"
             ),
             models.Index(fields=["trashed_at"], condition=_TRASHED, name="document_in_trash"),
+            # What a person has written, counted and summed without reading a text.
+            models.Index(fields=["author", "size"], name="document_by_author_size"),
         )
 
     def __str__(self) -> str:

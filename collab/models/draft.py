@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from .document import Document
+from .sizes import Bytes, size_of
 
 #: A page of the editor, as it names itself: 128 random bits in hexadecimal.
 PAGE_CHARACTERS = 32
@@ -28,12 +29,15 @@ class Draft(models.Model):
         on_delete=models.CASCADE,
         related_name="drafts",
         verbose_name=_("person"),
+        db_index=False,  # one with the size is below
     )
     fence = models.PositiveBigIntegerField(_("fence"))
     #: Milliseconds on the browser's clock, strictly rising within a stay.
     sequence = models.PositiveBigIntegerField()
     base_version = models.PositiveIntegerField()
     text = models.TextField(_("text"), blank=True)
+    #: Of the text, in bytes.
+    size = size_of(Bytes("text"))
     saved_at = models.DateTimeField(db_default=Now())
     #: Who got the pen from this person, and may go on from this text.
     offered_to = models.ForeignKey(
@@ -61,6 +65,7 @@ class Draft(models.Model):
                 fields=["document", "person", "fence"], name="one_draft_a_stay"
             ),
         )
+        indexes = (models.Index(fields=["person", "size"], name="draft_by_person_size"),)
 
     def __str__(self) -> str:
         return f"{self.document} {self.fence}"

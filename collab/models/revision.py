@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..timings import REVISION_NAME_CHARACTERS, TITLE_CHARACTERS
 from .document import Document
+from .sizes import Bytes, size_of
 
 
 class Revision(models.Model):
@@ -28,6 +29,7 @@ class Revision(models.Model):
         on_delete=models.PROTECT,
         related_name="+",
         verbose_name=_("author"),
+        db_index=False,  # one with the size is below
     )
     at = models.DateTimeField(_("at"), db_default=Now())
     title = models.CharField(_("title"), max_length=TITLE_CHARACTERS)
@@ -38,6 +40,10 @@ class Revision(models.Model):
     #: The version of the key revision this one is packed against; None for a key.
     key_version = models.PositiveIntegerField(null=True, editable=False)
     packed = models.BinaryField(editable=False)
+    #: Of the picture that came with this version, if one did; its file is kept as long.
+    cover_bytes = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    #: What this version takes, in bytes.
+    size = size_of(Bytes("packed") + models.F("cover_bytes"))
 
     class Meta:
         verbose_name = _("revision")
@@ -46,6 +52,7 @@ class Revision(models.Model):
         constraints = (
             models.UniqueConstraint(fields=["document", "version"], name="one_revision_each"),
         )
+        indexes = (models.Index(fields=["author", "size"], name="revision_by_author_size"),)
 
     def __str__(self) -> str:
         return f"{self.document} {self.version}"

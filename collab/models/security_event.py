@@ -18,6 +18,7 @@ class SecurityEvent(models.Model):
         SIGNED_OUT = "signed_out", pgettext_lazy("event", "signed out")
         ENDED = "ended", pgettext_lazy("event", "signed out everywhere")
         PASSWORD = "password", pgettext_lazy("event", "password changed")
+        ADDED = "added", pgettext_lazy("event", "account made")
         INVITED = "invited", pgettext_lazy("event", "invitation made")
         JOINED = "joined", pgettext_lazy("event", "invitation used")
         ROLE = "role", pgettext_lazy("event", "role changed")

@@ -42,7 +42,7 @@ def create(author_id: int, new: Content) -> Document:
             changed_by_id=author_id,
         )
         Heading.objects.create(document=document, title=new.title, cover=new.cover)
-        revisions.record(document, author_id, words=words)
+        revisions.record(document, author_id, words=words, new_cover=new.cover)
         activity.record(document.pk, author_id, Activity.Verb.CREATED, version=1, words=words)
         changed(DOCUMENTS)
     return document

@@ -25,10 +25,14 @@ from . import audit, people
 LEASES = {"collab.Document": pen, "collab.Heading": heading}
 
 
-def erase(person_id: int) -> None:
+def erase(person_id: int, *, actor: int | None = None) -> None:
     """Erase a person, in two steps: they are signed out everywhere, and their open
     pages close; then all the rest happens, or nothing of it. Doing it again completes
     it.
+
+    Args:
+        person_id: who.
+        actor: who does it; None for the command.
 
     Raises:
         CannotErase: it would do harm; nothing was changed.
@@ -37,7 +41,7 @@ def erase(person_id: int) -> None:
     check(Person.objects.get(pk=person_id))
     stand_in = _stand_in()
     _shut_out(person_id)
-    _erase(person_id, stand_in)
+    _erase(person_id, stand_in, actor)
 
 
 def check(person: Person) -> None:
@@ -83,7 +87,7 @@ def _shut_out(person_id: int) -> None:
 
 
 @transaction.atomic
-def _erase(person_id: int, stand_in: Person) -> None:
+def _erase(person_id: int, stand_in: Person, actor: int | None) -> None:
     # Locked: nobody can write anything new in this person's name.
     person = Person.objects.select_for_update().get(pk=person_id)
     subjects = set(Connection.objects.filter(user=person).values_list("subject", flat=True))
@@ -93,7 +97,7 @@ def _erase(person_id: int, stand_in: Person) -> None:
         _apply(rule, person, stand_in)
     personal.entries_about(person).update(object_repr=STAND_IN)
     person.delete()
-    audit.record(SecurityEvent.Kind.ACTIVE, person=stand_in.pk, detail="erased")
+    audit.record(SecurityEvent.Kind.ACTIVE, actor=actor, person=stand_in.pk, detail="erased")
     topics = [presence.topic(subject) for subject in subjects if subject]
     changed(PEOPLE, presence.EVERYBODY, *topics)
 

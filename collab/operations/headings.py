@@ -130,12 +130,13 @@ def change(pk: int, person_id: int, *, title: str, cover: str, fence: int, versi
     documents = Document.objects.present().filter(pk=pk)
     if not documents.update(version=F("version") + 1, changed_at=Now(), changed_by=person_id):
         raise StaleHeading
-    old_title = Heading.objects.values_list("title", flat=True).get(pk=pk)
+    old_title, old_cover = Heading.objects.values_list("title", "cover").get(pk=pk)
     seen = Heading.objects.writable(pk, person_id, fence=fence, version=version)
     if not seen.update(title=title, cover=cover, version=F("version") + 1, active_at=Now()):
         raise StaleHeading
     after = Document.objects.get(pk=pk)
-    revisions.record(after, person_id, words=activity.NO_WORDS)
+    new_cover = cover if cover != old_cover else ""
+    revisions.record(after, person_id, words=activity.NO_WORDS, new_cover=new_cover)
     verb = Activity.Verb.COVERED if title == old_title else Activity.Verb.RENAMED
     activity.record(pk, person_id, verb, version=after.version)
     changed(content(pk), heading(pk), DOCUMENTS)

@@ -30,6 +30,24 @@ def update(person: Person, fields: Sequence[str] | None = None) -> None:
 
 
 @transaction.atomic
+def add(person: Person, *, actor: int) -> None:
+    """Store a new account that somebody has made for somebody."""
+    person.save()
+    audit.record(Kind.ADDED, actor=actor, person=person.pk, detail=person.role)
+    changed(PEOPLE)
+
+
+@transaction.atomic
+def set_password(person: Person, *, actor: int) -> None:
+    """Store the password that an account has been given (``Person.set_password``). All
+    sign-ins with the one before end, and with them the open pages; a request that goes
+    on with its own gives it a new key afterwards (``update_session_auth_hash``)."""
+    update(person, ["password"])
+    sign_out(person.pk)
+    audit.record(Kind.PASSWORD, actor=actor, person=person.pk)
+
+
+@transaction.atomic
 def set_role(person: Person, role: Person.Role, *, actor: int) -> None:
     """Give somebody another role. Their open pages are asked again at once."""
     if person.role == role:

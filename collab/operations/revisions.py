@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import covers
 from ..differences import WordCount
 from ..models import Document, Revision
 from ..packing import pack, unpack
@@ -12,9 +13,18 @@ KEY_EVERY = 100
 WORTHWHILE = 0.5
 
 
-def record(document: Document, author_id: int, *, words: WordCount) -> Revision:
+def record(
+    document: Document, author_id: int, *, words: WordCount, new_cover: str = ""
+) -> Revision:
     """Keep the present version. Call it in the transaction that has written it: the
-    document's row is locked there, so versions are recorded one by one."""
+    document's row is locked there, so versions are recorded one by one.
+
+    Args:
+        document: as it is now.
+        author_id: who has made this version; what it takes is of their space.
+        words: by how many its text differs from the one before.
+        new_cover: the name of the picture that came with it, if one did.
+    """
     key = _last_key(document.pk)
     packed, key_version = pack(document.text), None
     if key is not None and document.version - key.version < KEY_EVERY:
@@ -31,6 +41,7 @@ def record(document: Document, author_id: int, *, words: WordCount) -> Revision:
         words_removed=words.removed,
         key_version=key_version,
         packed=packed,
+        cover_bytes=covers.size_of(new_cover),
     )
 
 

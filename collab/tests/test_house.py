@@ -24,7 +24,7 @@ FLOORS = [
         "collab.elsewhere",
         "collab.prepared",
     ],
-    ["collab.text", "collab.packing", "collab.merging", "collab.differences"],
+    ["collab.text", "collab.packing", "collab.merging", "collab.differences", "collab.limits"],
     ["collab.models"],
     [
         "collab.permissions",
@@ -51,7 +51,7 @@ FLOOR_OF = {module: number for number, floor in enumerate(FLOORS) for module in 
 #: Within the engine, from the ground up.
 ENGINE = [
     ["conf", "signals", "parts", "metrics"],
-    ["db", "regions", "models", "bus"],
+    ["db", "regions", "models", "bus", "rates"],
     ["topics"],
     ["sessions", "presence", "checks", "transport", "fragments"],
     ["pages", "rendering"],

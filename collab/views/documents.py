@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from .. import covers, queries
+from ..errors import Refused
 from ..forms import DocumentForm
 from ..models import Document
 from ..models.document import DocumentQuerySet
@@ -27,6 +28,7 @@ from ..permissions import (
 from ..subjects import READING, WATCHING, subject_of
 from ..text import normalise, rendered
 from ..timings import PAGE_SIZE, TEXT_BYTES, TITLE_CHARACTERS
+from .limits import check_new_document, counting, limited, refusal, spend, with_wait
 from .requests import PersonRequest, method_of, number_of
 
 
@@ -64,6 +66,7 @@ def watch(request: PersonRequest, pk: int) -> HttpResponse:
     return render(request, "documents/watch.html", context)
 
 
+@counting("documents")
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: PersonRequest) -> HttpResponse:
     """Write a new document, perhaps one that starts ``from`` a template."""
@@ -76,6 +79,11 @@ def new(request: PersonRequest) -> HttpResponse:
         given = {"title": template.title, "text": template.text} if template else None
         return _new(request, DocumentForm(initial=given), template)
     form = DocumentForm(request.POST, request.FILES)
+    try:
+        _may_create_now(request)
+    except Refused as error:
+        form.add_error(None, str(error))
+        return with_wait(_new(request, form, template), error)
     # The template may be gone by now: what was made of it is not.
     content = form.content(template.cover if template else "")
     if content is None:
@@ -101,23 +109,36 @@ def _must_create(request: PersonRequest) -> None:
         raise PermissionDenied
 
 
+def _may_create_now(request: PersonRequest) -> None:
+    spend(request, "documents")
+    if request.FILES:
+        spend(request, "uploads")
+    check_new_document(request.user.pk)
+
+
 def _create(request: PersonRequest, content: documents.Content) -> Document:
     made = documents.create(request.user.pk, content)
     reading.mark(made.pk, request.user.pk, made.version)
     return made
 
 
+@counting("documents")
 @require_POST
 def duplicate(request: PersonRequest, pk: int) -> HttpResponse:
     """Make a document of one's own with the content of another."""
     _must_create(request)
     found = readable_document(request.user, pk)
+    try:
+        _may_create_now(request)
+    except Refused as error:
+        return refusal(request, error)
     title = _("Copy of %(title)s") % {"title": found.title}
     cover = found.cover if covers.is_stored(found.cover) else ""
     content = documents.Content(title[:TITLE_CHARACTERS], found.text, cover)
     return redirect(_create(request, content))
 
 
+@limited("changes")
 @require_POST
 def template(request: PersonRequest, pk: int) -> HttpResponse:
     """``POST``: new documents may start from this one; ``DELETE``: no longer."""
@@ -126,6 +147,7 @@ def template(request: PersonRequest, pk: int) -> HttpResponse:
     return redirect(found)
 
 
+@limited("previews")
 @require_POST
 def preview(request: PersonRequest) -> HttpResponse:
     """Markdown as it will look. Renders only; nothing is stored."""

@@ -11,26 +11,34 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from .. import queries
 from ..differences import difference
-from ..errors import UnknownStay
+from ..errors import Refused, UnknownStay
 from ..forms import DraftForm
 from ..models import Draft
 from ..operations import drafts, editing
 from ..permissions import editable_document, followable_times
 from .addresses import to_editor
-from .late import begun_from
+from .late import begun_from, may_keep
+from .limits import READS, counting, limited, with_wait
 from .requests import PersonRequest, method_of
 
 
+@counting("autosaves")
 @require_POST
 def autosave(request: PersonRequest, pk: int) -> HttpResponse:
     """What is in an editor now. 409 says that it is kept, but without the pen, or
-    that the document is in the trash.
+    that the document is in the trash; 429 and 507 that the browser has to keep it for a
+    while, see :mod:`.limits`.
 
     With ``kept``, it is what a browser had kept when the server was away; the
     answer is then the list of unsaved texts."""
     document = followable_times(request.user, pk)
     form = DraftForm(request.POST)
     context = {"document": document, "form": form, "drafts": []}
+    try:
+        may_keep(request)
+    except Refused as error:
+        context["refusal"] = error
+        return with_wait(render(request, "partials/save_state.html", context), error)
     if not form.is_valid():
         return render(request, "partials/save_state.html", context, status=422)
     kept = {name: form.cleaned_data[name] for name in ("text", "fence", "sequence")}
@@ -54,6 +62,8 @@ def autosave(request: PersonRequest, pk: int) -> HttpResponse:
     return render(request, "partials/save_state.html", context, status=status)
 
 
+@limited("comparisons", READS)
+@limited("changes")
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def draft(request: PersonRequest, pk: int, draft: int) -> HttpResponse:

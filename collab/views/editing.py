@@ -15,9 +15,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from .. import queries
-from ..errors import StaleSave, TooLong
+from ..errors import Refused, StaleSave, TooLong, UnknownStay
 from ..forms import DraftForm, EditForm, TitleForm
-from ..merging import LongResult, MissingChoice, Overlap, joined, merge
+from ..merging import MissingChoice, Overlap, Passage, RefusedResult, joined, merge
 from ..models import Document, Draft, Revision
 from ..operations import documents, drafts, editing
 from ..permissions import changeable_document, editable_document, may_seize
@@ -27,11 +27,13 @@ from ..timings import REASON_CHARACTERS
 from . import late, leases, renaming
 from .addresses import to_editor, to_rename
 from .documents import reading_page
+from .limits import check_room, counting, refusal, spend, with_wait
 from .requests import PersonRequest, is_visit, method_of, number_of
 
 PEN = attrgetter("pen")
 
 
+@counting("saves")
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: PersonRequest, pk: int) -> HttpResponse:
@@ -59,13 +61,23 @@ def edit(request: PersonRequest, pk: int) -> HttpResponse:
     return reading_page(request, document, taken=True)
 
 
+@counting("changes")
 @require_http_methods(["POST"])
 def pen(request: PersonRequest, pk: int) -> HttpResponse:
     """``POST``: bring one's pen here from another tab, or take a free one; or, by
     ``act``: ask, withdraw, keep, hand_over, seize. ``DELETE``: give it back."""
-    person, act = request.user.pk, request.POST.get("act")
-    if act == "hand_over":  # the text comes along, wherever the document is by now
+    if request.POST.get("act") == "hand_over":
+        # The text comes along, wherever the document is by now; it counts as a draft.
         return _hand_over(request, changeable_document(request.user, pk))
+    try:
+        spend(request, "changes")
+    except Refused as error:
+        return refusal(request, error)
+    return _pen(request, pk)
+
+
+def _pen(request: PersonRequest, pk: int) -> HttpResponse:
+    person, act = request.user.pk, request.POST.get("act")
     document = editable_document(request.user, pk)
     fence = number_of(request.POST.get("fence", "")) or -1
     if method_of(request) == "DELETE":
@@ -147,7 +159,9 @@ def _to_rename(request: PersonRequest, document: Document) -> HttpResponse:
     form = EditForm(request.POST)
     if not form.is_valid():
         return _refused(request, document, form)
-    late.rescue(request, document, form)
+    if late.rescue(request, document, form) is None:
+        form.add_error(None, str(UnknownStay()))  # it must not leave the page
+        return _refused(request, document, form)
     return to_rename(document.pk, pen=form.cleaned_data["fence"])
 
 
@@ -163,6 +177,8 @@ def _save(request: PersonRequest, document: Document) -> HttpResponse:
     merged_with = None
     if not (done and text == document.text):
         try:
+            spend(request, "saves")
+            check_room(request.user.pk)
             if "seen" in request.POST:
                 text, version = _chosen(request, document, text, version)
             version, merged_with = documents.publish(
@@ -176,6 +192,8 @@ def _save(request: PersonRequest, document: Document) -> HttpResponse:
             )
         except (Overlap, StaleSave) as error:
             return _not_saved(request, document, form, text, version, error)
+        except Refused as error:
+            return _not_now(request, document, form, version, error)
         _settle_rescued(request)
     _retitle(request, document)
     if done:
@@ -240,18 +258,51 @@ def _not_saved(
     return _conflict(request, document, form, yours=text, message=str(error), rescued=draft)
 
 
+def _not_now(
+    request: PersonRequest, document: Document, form: EditForm, version: int, error: Refused
+) -> HttpResponse:
+    """A limit is reached: the same page again, with all that was typed and chosen; and
+    the text is a draft."""
+    text, fence = form.cleaned_data["text"], form.cleaned_data["fence"]
+    passages, seen = _passages(request, document, text, version)
+    draft = late.rescue(request, document, form)
+    if passages:
+        undecided = RefusedResult(passages, seen, error)
+        answer = _overlap(request, document, form, undecided, text, version)
+    elif "decided" in request.POST:
+        answer = _conflict(request, document, form, yours=text, message=str(error), rescued=draft)
+    elif request.htmx:
+        context = {"document": document, "form": form, "draft": draft, "refusal": error}
+        context["sequence"] = form.cleaned_data["sequence"] if draft else None
+        answer = render(request, "partials/save_state.html", context)
+    else:
+        form.add_error(None, str(error))
+        answer = _editor(request, document, form, fence, draft=draft)
+    return with_wait(answer, error)
+
+
+def _passages(
+    request: PersonRequest, document: Document, yours: str, base: int
+) -> tuple[list[Passage], int]:
+    """What somebody was to choose from, and the version they have seen; none when they
+    had nothing to choose, or when it will be asked anew, from what there is."""
+    number = request.POST.get("seen", "")
+    seen = int(number) if number.isdecimal() and len(number) < 10 else 0
+    before, other = queries.revision(document.pk, base), queries.revision(document.pk, seen)
+    if before is None or other is None or seen <= base:
+        return [], base
+    return merge(queries.text_of(before), yours, queries.text_of(other)), seen
+
+
 def _chosen(request: PersonRequest, document: Document, yours: str, base: int) -> tuple[str, int]:
     """The text as somebody chose it, and the version that it takes in.
 
     Raises:
         MissingChoice: for some passage there is none.
     """
-    number = request.POST["seen"]
-    seen = int(number) if number.isdecimal() and len(number) < 10 else 0
-    before, other = queries.revision(document.pk, base), queries.revision(document.pk, seen)
-    if before is None or other is None or seen <= base:
-        return yours, base  # it will be asked anew, from what there is
-    passages = merge(queries.text_of(before), yours, queries.text_of(other))
+    passages, seen = _passages(request, document, yours, base)
+    if not passages:
+        return yours, base
     texts: list[str] = []
     for number_, passage in enumerate((p for p in passages if p.overlaps), 1):
         choice, free = _choice(request, number_)
@@ -262,7 +313,7 @@ def _chosen(request: PersonRequest, document: Document, yours: str, base: int) -
     try:
         return check_size(joined(passages, texts)), seen
     except TooLong as error:
-        raise LongResult(passages, seen, error) from error
+        raise RefusedResult(passages, seen, error) from error
 
 
 def _choice(request: PersonRequest, number: int) -> tuple[str, str]:

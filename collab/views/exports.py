@@ -14,9 +14,11 @@ from django.views.decorators.http import require_GET
 
 from .. import exporting
 from ..permissions import readable, readable_document
+from .limits import READS, limited
 from .requests import PersonRequest
 
 
+@limited("exports", READS)
 @require_GET
 def markdown(request: PersonRequest, pk: int) -> HttpResponse:
     """One document as a Markdown file."""
@@ -25,6 +27,7 @@ def markdown(request: PersonRequest, pk: int) -> HttpResponse:
     return HttpResponse(exporting.markdown(document), headers=headers)
 
 
+@limited("exports", READS)
 @require_GET
 def page(request: PersonRequest, pk: int) -> HttpResponse:
     """One document as an HTML file that stands by itself."""
@@ -33,6 +36,7 @@ def page(request: PersonRequest, pk: int) -> HttpResponse:
     return HttpResponse(exporting.page(document), headers=headers)
 
 
+@limited("archives", READS)
 @require_GET
 def everything(request: PersonRequest) -> StreamingHttpResponse:
     """All documents the person may read, in one archive that is made while it is

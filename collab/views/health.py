@@ -12,6 +12,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
+from .limits import limited
+
 logger = logging.getLogger(__name__)
 
 #: Of a report, what is logged, and how much of each.
@@ -31,6 +33,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "ok"})
 
 
+@limited("reports")
 @csrf_exempt  # the browser sends it, without a form
 @login_not_required
 @require_POST

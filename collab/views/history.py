@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from .. import covers, queries
-from ..errors import HeadingTaken, PenTaken, StaleSave
+from ..errors import HeadingTaken, PenTaken, Refused, StaleSave
 from ..forms import CompareForm, RevisionNameForm
 from ..models import Document, Revision
 from ..operations import documents, revisions
@@ -21,6 +21,7 @@ from ..permissions import editable_document, readable_document
 from ..queries import Comparison
 from ..text import rendered
 from ..timings import PAGE_SIZE
+from .limits import READS, check_room, counting, limited, refusal, spend
 from .requests import PersonRequest
 
 
@@ -54,6 +55,7 @@ def compare(request: PersonRequest, pk: int) -> HttpResponse:
     return redirect("history", pk)
 
 
+@limited("comparisons", READS)
 @require_safe
 def comparison(request: PersonRequest, pk: int, old: int, new: int) -> HttpResponse:
     """What changed between any two versions, the older one first."""
@@ -67,6 +69,8 @@ def comparison(request: PersonRequest, pk: int, old: int, new: int) -> HttpRespo
     return render(request, "documents/comparison.html", context)
 
 
+@limited("comparisons", READS)
+@counting("saves")
 @require_http_methods(["GET", "HEAD", "POST"])
 def revision(request: PersonRequest, pk: int, version: int) -> HttpResponse:
     """One version: what it changed, and how it read. ``POST`` restores it; with a
@@ -74,7 +78,13 @@ def revision(request: PersonRequest, pk: int, version: int) -> HttpResponse:
     if request.method == "POST":
         found = editable_document(request.user, pk)
         act = _name if "name" in request.POST else _restore
-        return act(request, found, _revision(pk, version))
+        kept = _revision(pk, version)
+        try:
+            spend(request, "saves")
+            check_room(request.user.pk)
+        except Refused as error:
+            return refusal(request, error)
+        return act(request, found, kept)
     found, kept = readable_document(request.user, pk), _revision(pk, version)
     return _shown(request, found, kept, RevisionNameForm(initial={"name": kept.name}))
 

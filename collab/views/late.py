@@ -9,11 +9,13 @@ from django.http import HttpResponse
 from django.shortcuts import render
 
 from .. import queries
-from ..errors import UnknownStay
+from ..errors import Refused, UnknownStay
 from ..forms import EditForm
+from ..limits import limits
 from ..models import Document, Draft
 from ..operations import drafts
 from ..permissions import may_trash
+from .limits import check_room, spend
 from .requests import PersonRequest
 
 
@@ -24,18 +26,29 @@ def begun_from(request: PersonRequest, document: Document, form: EditForm) -> in
     return queries.begun_from(document.pk, request.user.pk, *known)
 
 
+def may_keep(request: PersonRequest) -> None:
+    """Count a draft.
+
+    Raises:
+        Refused: it cannot be kept now.
+    """
+    spend(request, "autosaves")
+    check_room(request.user.pk, beyond=limits().draft_megabytes)
+
+
 def rescue(
     request: PersonRequest, document: Document, form: EditForm, **result: Any
 ) -> Draft | None:
     """Keep a late text (or what came of it: ``result``) as its writer's draft; None
-    when it is of no stay here."""
+    when it is of no stay here, or cannot be kept now."""
     data = form.cleaned_data
     kept = {name: data[name] for name in ("text", "fence")}
     kept |= {"version": begun_from(request, document, form), **result}
     sequence = data["sequence"] or int(time.time() * 1000)
     try:
+        may_keep(request)
         return drafts.keep(document.pk, request.user.pk, **kept, sequence=sequence)[0]
-    except UnknownStay:
+    except (Refused, UnknownStay):
         return None
 
 

@@ -17,15 +17,18 @@ from django.views.decorators.http import require_http_methods, require_POST
 from .. import queries
 from ..errors import UsedInvitation
 from ..forms import JoinForm, ProfileForm
+from ..limits import limits
 from ..models import Person, SecurityEvent
 from ..operations import audit, people
 from ..permissions import is_administrator, may_manage, roles_to_give
 from ..timings import INVITATION_DAYS
+from .limits import MEGABYTE, READS, WRITES, limited
 from .requests import PersonRequest, method_of, number_of
 
 Kind = SecurityEvent.Kind
 
 
+@limited("changes")
 @require_http_methods(["GET", "HEAD", "POST"])
 def profile(request: PersonRequest) -> HttpResponse:
     """Name, colour, language and appearance; where one is signed in."""
@@ -39,11 +42,15 @@ def profile(request: PersonRequest) -> HttpResponse:
         "form": form,
         "sign_ins": queries.sign_ins(request.user.pk),
         "here": request.session.session_key,
+        "documents_written": queries.documents_written(request.user.pk),
+        "megabytes_kept": queries.bytes_kept(request.user.pk) / MEGABYTE,
+        "limits": limits(),
     }
     status = 422 if request.method == "POST" else 200
     return render(request, "people/profile.html", context, status=status)
 
 
+@limited("changes")
 @require_POST
 def sign_out_elsewhere(request: PersonRequest) -> HttpResponse:
     """End all of one's sign-ins but this one."""
@@ -54,6 +61,7 @@ def sign_out_elsewhere(request: PersonRequest) -> HttpResponse:
     return redirect("profile")
 
 
+@limited("invitations")
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def directory(request: PersonRequest) -> HttpResponse:
@@ -79,6 +87,7 @@ def directory(request: PersonRequest) -> HttpResponse:
     return render(request, "people/people.html", context)
 
 
+@limited("invitations")
 @require_POST
 def account(request: PersonRequest, pk: int) -> HttpResponse:
     """Somebody's account: ``role``, ``active`` (yes or no), or ``sign_out``."""
@@ -106,6 +115,7 @@ def _role(request: PersonRequest, name: str) -> Person.Role:
     raise PermissionDenied
 
 
+@limited("visits", (*READS, *WRITES))
 @never_cache
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from ..errors import StaleHeading
+from ..errors import Refused, StaleHeading
 from ..forms import RenameForm, TitleForm
 from ..models import Document, Heading
 from ..operations import editing, headings
@@ -19,11 +19,13 @@ from ..permissions import changeable_document, editable_document
 from ..subjects import RENAMING, Claim, subject_of
 from . import leases
 from .addresses import to_editor, to_rename
+from .limits import check_room, counting, refusal, spend, with_wait
 from .requests import PersonRequest, is_visit, method_of, number_of
 
 HEADING = attrgetter("heading")
 
 
+@counting("saves")
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def rename(request: PersonRequest, pk: int) -> HttpResponse:
@@ -51,6 +53,11 @@ def rename(request: PersonRequest, pk: int) -> HttpResponse:
 
 def _post(request: PersonRequest, document: Document) -> HttpResponse:
     pen = number_of(request.POST.get("pen", ""))
+    is_change = method_of(request) != "DELETE" and not {"hold", "move"} & request.POST.keys()
+    try:
+        spend(request, "saves" if is_change else "changes")
+    except Refused as error:
+        return _not_now(request, document, pen, error) if is_change else refusal(request, error)
     if method_of(request) == "DELETE":
         fence = number_of(request.POST.get("fence", "")) or 0
         headings.release(document.pk, request.user.pk, fence)
@@ -92,7 +99,25 @@ def retitled(request: PersonRequest, document: Document, form: TitleForm) -> str
     return ""
 
 
+def _not_now(
+    request: PersonRequest, document: Document, pen: int | None, error: Refused
+) -> HttpResponse:
+    """A limit is reached: what was typed stays where it is."""
+    if request.htmx:
+        seen = number_of(request.POST.get("heading", "")) or document.heading.version
+        answer = {"version": seen, "present": document.title, "error": error}
+        return with_wait(render(request, "partials/title_state.html", answer), error)
+    form, fence = RenameForm(request.POST), number_of(request.POST.get("fence", "")) or 0
+    return with_wait(_page(request, document, form, fence, pen, message=str(error)), error)
+
+
 def _change(request: PersonRequest, document: Document, pen: int | None) -> HttpResponse:
+    try:
+        if request.FILES:
+            spend(request, "uploads")
+        check_room(request.user.pk)
+    except Refused as error:
+        return _not_now(request, document, pen, error)
     form = RenameForm(request.POST, request.FILES)
     cover = form.store(document.cover)
     if cover is None:

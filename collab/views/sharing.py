@@ -18,9 +18,11 @@ from ..models import Document
 from ..operations import sharing
 from ..permissions import may_share, readable_document
 from ..text import rendered, without_images
+from .limits import READS, limited
 from .requests import PersonRequest, method_of, number_of
 
 
+@limited("shares")
 @require_http_methods(["GET", "HEAD", "POST"])
 def share(request: PersonRequest, pk: int) -> HttpResponse:
     """Access, named people and links. ``POST`` with one of ``access``, ``person``,
@@ -96,6 +98,7 @@ def _page(
     return response
 
 
+@limited("visits", READS)
 @login_not_required
 @require_safe
 def shared(request: HttpRequest, token: str) -> HttpResponse:
@@ -108,6 +111,7 @@ def shared(request: HttpRequest, token: str) -> HttpResponse:
     return _private(response)
 
 
+@limited("visits", READS)
 @login_not_required
 @require_safe
 def shared_cover(request: HttpRequest, token: str) -> HttpResponse:

@@ -22,15 +22,19 @@ from prometheus_client.core import (
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from .. import queries
+from .. import limits, queries
+from ..live import consumer, rates
 from ..live.metrics import BUCKETS, COUNTERS
 from ..live.models import Node
 from ..models import Revision, SecurityEvent
 from ..permissions import is_administrator
+from .limits import DOCUMENTS_KEPT, STORAGE
 from .requests import PersonRequest
 
 #: What the product counts beside the engine.
 OWN_COUNTERS = {"autosaves": "Drafts stored by this process"}
+#: Everything that a limit may refuse, by name.
+REFUSED = (*limits.ACTS, DOCUMENTS_KEPT, STORAGE, *consumer.REFUSED)
 #: How Prometheus names a process.
 LABELS = ("host", "pid")
 
@@ -100,6 +104,12 @@ class _Processes(Collector):
         )
         refused = SecurityEvent.objects.filter(kind=SecurityEvent.Kind.REFUSED).count()
         yield CounterMetricFamily("collab_sign_ins_refused", "Sign-ins refused", value=refused)
+        limited = CounterMetricFamily(
+            "collab_refused", "Refused because a limit was reached", labels=["limit"]
+        )
+        for name, count in rates.refusals(REFUSED).items():
+            limited.add_metric([name], count)
+        yield limited
         with translation.override("en"):
             for name, (value, meaning) in queries.totals().items():
                 yield GaugeMetricFamily(f"collab_{name}", str(meaning), value=value)

@@ -16,6 +16,7 @@ from ..models import Document
 from ..operations import trash as operations
 from ..permissions import editable_document, followable_document, may_trash, restorable
 from ..timings import PAGE_SIZE, TRASH_DAYS
+from .limits import limited
 from .requests import PersonRequest, method_of
 
 
@@ -27,6 +28,7 @@ def trash(request: PersonRequest) -> HttpResponse:
     return render(request, "trash.html", {"page": page, "days": TRASH_DAYS})
 
 
+@limited("changes")
 @require_POST
 def move(request: PersonRequest, pk: int) -> HttpResponse:
     """Move a document to the trash. The dashboard then offers to undo it."""
@@ -40,6 +42,7 @@ def move(request: PersonRequest, pk: int) -> HttpResponse:
     return redirect("dashboard")
 
 
+@limited("changes")
 @require_POST
 def trashed(request: PersonRequest, pk: int) -> HttpResponse:
     """``POST``: restore a document; ``DELETE``: delete it for good."""

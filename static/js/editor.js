@@ -36,9 +36,9 @@
   document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
     if (ctx.target?.id !== "save-state") return;
     const status = isNone(ctx) ? 0 : ctx.response.status;
-    if (!status || status >= 500 || [401, 403, 404].includes(status)) {
+    if (!status || status >= 500 || [401, 403, 404, 429].includes(status)) {
       show(isOffline() ? "offline" : "unsaved");
-      setTimeout(() => form.dispatchEvent(new Event("retry")), 2000);
+      setTimeout(() => form.dispatchEvent(new Event("retry")), 1000 * (ctx.response?.headers.get("Retry-After") || 2));
       return;
     }
     if (isKept()) forget();

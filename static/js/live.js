@@ -10,8 +10,9 @@
   });
   document.addEventListener("htmx:ws:close", ({ detail }) => {
     root.dataset.live = "offline";
-    // It will not be tried again: signed out (4401), or the page must be loaded anew.
-    const final = { 1009: 4403, 4400: 4403, 4401: 4401, 4403: 4403 };
+    // It will not be tried again: signed out (4401), too many pages (4429), or the page
+    // must be loaded anew.
+    const final = { 1009: 4403, 4400: 4403, 4401: 4401, 4403: 4403, 4429: 4429 };
     if (detail.code in final) root.dataset.closed = final[detail.code];
   });
   // A page out of the back/forward cache has lost its socket and its state.

@@ -224,6 +224,30 @@ async def test_another_persons_token_is_refused(
     assert refused() == {"refused_forbidden": 1}
 
 
+@pytest.mark.parametrize("how", ["old cookie", "no cookie", "open socket"])
+async def test_a_token_is_worth_nothing_after_the_sign_out(
+    engine: Process, leela: Person, how: str
+) -> None:
+    """Whoever has kept a page, or read it over somebody's shoulder, resumes nothing."""
+    client = await signed_in(leela)
+    page = LivePage("/", client, connect(client))
+    await page.load()
+    message = page.resume_message()
+    cookies = client.cookies.copy()
+    if how == "open socket":  # without a page yet, so nothing has closed it
+        assert (await page.socket.connect())[0]
+    await client.post("/logout/")
+    if how != "open socket":
+        client.cookies.clear()
+        if how == "old cookie":
+            client.cookies.update(cookies)
+        page.socket = connect(client)
+        assert (await page.socket.connect())[0]
+    await page.socket.send_to(text_data=message)
+    assert await page.is_closed() == SIGNED_OUT
+    assert not engine.hub.sockets
+
+
 async def test_a_stranger_is_told_to_sign_in_and_receives_nothing(
     engine: Process, refused: Refused
 ) -> None:

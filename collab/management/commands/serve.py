@@ -29,6 +29,7 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         # Twisted installs its reactor on import, so this waits until it is wanted.
+        from project.addresses import asgi_behind_proxy
         from project.asgi import application
         from project.server import HardenedServer
 
@@ -41,7 +42,8 @@ class Command(BaseCommand):
             where = f"http://{options['host']}:{options['port']}"
         proxied = options["proxy_headers"]
         server = HardenedServer(
-            application,
+            # Daphne itself would believe the first address of the header, the client's own.
+            asgi_behind_proxy(application) if proxied else application,
             endpoints=[endpoint],
             on_listening=lambda: self._say(f"Collab is ready on {where} (Ctrl-C ends it)"),
             proxy_forwarded_address_header="X-Forwarded-For" if proxied else None,

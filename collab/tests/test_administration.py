@@ -1,0 +1,171 @@
+"""People in Django's administration: what is changed there is changed as in their own
+pages, is written down, and ends what it has to end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.test import Client
+
+from collab.live.process import SIGNED_OUT, Process
+from collab.live.testing import announced, visit
+from collab.models import Document, Person, SecurityEvent, SignIn
+from collab.models.person import STAND_IN
+from collab.operations import erasure
+from collab.tests.test_people import events, signed_in
+
+pytestmark = pytest.mark.django_db(transaction=True)
+Kind = SecurityEvent.Kind
+
+
+@pytest.fixture
+def owner(make_person: Any) -> Person:
+    made: Person = make_person("mom", is_superuser=True)
+    return made
+
+
+@pytest.fixture
+def hermes(make_person: Any) -> Person:
+    made: Person = make_person("hermes", is_staff=True)
+    return made
+
+
+def changed(client: Client, person: Person, **fields: str) -> int:
+    """Send the form of an account with other values; "" takes a tick away."""
+    kept = {name: getattr(person, name) for name in ("username", "display_name", "email")}
+    kept |= {name: getattr(person, name) for name in ("colour", "language", "theme", "role")}
+    form = {name: value for name, value in ({**kept, "is_active": "on"} | fields).items() if value}
+    answer = client.post(f"/admin/collab/person/{person.pk}/change/", form)
+    person.refresh_from_db()
+    return answer.status_code
+
+
+def test_another_role(owner: Person, hermes: Person, fry: Person) -> None:
+    """Written down with who did it; open pages are asked again; once."""
+    client = signed_in("hermes")
+    with announced() as topics:
+        assert changed(client, fry, role="guest") == 302
+    assert fry.is_guest
+    assert f"live.person:{fry.pk}" in topics
+    assert changed(client, fry, display_name="Philip") == 302
+    assert events(Kind.ROLE) == [("role", hermes.pk, fry.pk)]
+    assert fry.display_name == "Philip"
+    assert changed(signed_in("mom"), fry, role="admin") == 302
+    assert (fry.role, fry.is_staff) == ("admin", True)
+
+
+@pytest.mark.parametrize("role", ["admin", "owner", "nonsense"])
+def test_no_role_above_ones_reach(hermes: Person, fry: Person, role: str) -> None:
+    """The form is refused, and nothing is written down."""
+    assert changed(signed_in("hermes"), fry, role=role) == 200
+    assert fry.role == "member"
+    assert events(Kind.ROLE) == []
+
+
+def test_an_account_is_switched_off(hermes: Person, fry: Person) -> None:
+    """Signed out everywhere, and on again by hand only."""
+    browser, client = signed_in("fry"), signed_in("hermes")
+    assert changed(client, fry, is_active="") == 302
+    assert browser.get("/").status_code == 302
+    assert not SignIn.objects.filter(person=fry).exists()
+    assert changed(client, fry) == 302
+    assert fry.is_active
+    assert events(Kind.ACTIVE) == [("active", hermes.pk, fry.pk)] * 2
+
+
+@pytest.mark.parametrize("what", ["off", "password", "unusable", "deleted"])
+async def test_open_pages_end(engine: Process, owner: Person, fry: Person, what: str) -> None:
+    """At once, with the code that says why."""
+    client = await sync_to_async(signed_in)("mom")
+    async with visit(fry, "/") as page:
+        await page.until_current("toasts")
+        place = f"/admin/collab/person/{fry.pk}"
+        if what == "off":
+            await sync_to_async(changed)(client, fry, is_active="")
+        elif what == "deleted":
+            await sync_to_async(client.post)(f"{place}/delete/", {"post": "yes"})
+        else:
+            form = dict.fromkeys(("password1", "password2"), "nibbler-eats-all")
+            usable = {"usable_password": "true", "set-password": "1"}
+            unusable = {"usable_password": "false", "unset-password": "1"}
+            form |= unusable if what == "unusable" else usable
+            answer = await sync_to_async(client.post)(f"{place}/password/", form)
+            assert answer.status_code == 302
+        assert await page.is_closed() == SIGNED_OUT
+    if what in {"password", "unusable"}:
+        assert await sync_to_async(events)(Kind.PASSWORD) == [("password", owner.pk, fry.pk)]
+
+
+def test_whose_password(owner: Person, hermes: Person) -> None:
+    """Not of who is above."""
+    form = dict.fromkeys(("password1", "password2"), "nibbler-eats-all")
+    place = f"/admin/collab/person/{owner.pk}/password/"
+    assert signed_in("hermes").post(place, form).status_code == 403
+    owner.refresh_from_db()
+    assert owner.check_password("planet-express")
+    assert events(Kind.PASSWORD) == []
+
+
+def test_a_new_account(hermes: Person) -> None:
+    """Written down; with a role that one may give."""
+    form = dict.fromkeys(("password1", "password2"), "nibbler-eats-all")
+    form |= {"username": "amy", "usable_password": "true"}
+    client = signed_in("hermes")
+    assert client.post("/admin/collab/person/add/", {**form, "role": "owner"}).status_code == 200
+    assert not Person.objects.filter(username="amy").exists()
+    assert client.post("/admin/collab/person/add/", {**form, "role": "guest"}).status_code == 302
+    amy = Person.objects.get(username="amy")
+    assert (amy.role, amy.is_staff) == ("guest", False)
+    assert events(Kind.ADDED) == [("added", hermes.pk, amy.pk)]
+
+
+def test_nobody_shuts_themselves_out(owner: Person) -> None:
+    """Nor gives away their own role."""
+    client = signed_in("mom")
+    assert changed(client, owner, role="guest", is_active="", display_name="Mum") == 302
+    assert (owner.role, owner.is_active, owner.display_name) == ("owner", True, "Mum")
+    answer = client.post(f"/admin/collab/person/{owner.pk}/delete/", {"post": "yes"})
+    assert answer.status_code == 403
+
+
+def test_deleting_erases(hermes: Person, fry: Person, owner: Person) -> None:
+    """With what is personal; the log keeps that it happened. One or many."""
+    client = signed_in("hermes")
+    signed_in("fry")
+    answer = client.post(f"/admin/collab/person/{fry.pk}/delete/", {"post": "yes"})
+    assert answer.status_code == 302
+    assert not Person.objects.filter(username="fry").exists()
+    former = Person.objects.get(username=STAND_IN)
+    assert events(Kind.ACTIVE) == [("active", hermes.pk, former.pk)]
+    kif = Person.objects.create_user("kif")
+    form = {"action": "delete_selected", "post": "yes"}
+    both = {**form, "_selected_action": [str(kif.pk), str(owner.pk)]}
+    client.post("/admin/collab/person/", both)
+    assert Person.objects.filter(username__in=("kif", "mom")).count() == 2, "one is above"
+    client.post("/admin/collab/person/", {**form, "_selected_action": [str(kif.pk)]})
+    assert not Person.objects.filter(username="kif").exists()
+
+
+def test_who_has_written_something_is_not_deleted_by_the_way(
+    hermes: Person, leela: Person, document: Document
+) -> None:
+    """That takes the command, which asks."""
+    client = signed_in("hermes")
+    client.post(f"/admin/collab/person/{leela.pk}/delete/", {"post": "yes"})
+    assert Person.objects.filter(pk=leela.pk).exists()
+    assert Document.objects.filter(pk=document.pk).exists()
+
+
+def test_nobody_becomes_a_former_member(hermes: Person, fry: Person) -> None:
+    """Who stands for those who were erased is nobody's account."""
+    erasure.erase(fry.pk)
+    former = Person.objects.get(username=STAND_IN)
+    client = signed_in("hermes")
+    assert STAND_IN not in client.get("/admin/collab/person/").content.decode()
+    for page in ("change", "password", "delete"):
+        answer = client.post(f"/admin/collab/person/{former.pk}/{page}/", {"post": "yes"})
+        assert answer.status_code in (302, 404)
+    former.refresh_from_db()
+    assert not former.is_active
