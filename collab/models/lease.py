@@ -10,14 +10,15 @@ database's clock is the only clock.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import timedelta
 from itertools import islice
 from typing import Any, Self
 
 from django.conf import settings
-from django.db import models
+from django.db import connections, models
 from django.db.models import F, Q
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -29,8 +30,8 @@ from ..timings import (
     REASON_CHARACTERS,
 )
 
-#: Rows renewed by one statement; SQLite allows 1,000 terms in an expression.
-RENEW_BATCH = 200
+#: Rows renewed by one statement; SQLite takes 32,766 parameters at most.
+RENEW_BATCH = 1_000
 
 
 def _expiry() -> Any:
@@ -154,11 +155,21 @@ class LeaseQuerySet(models.QuerySet["Any"]):
         """
         renewed = 0
         for batch in batched(claims, RENEW_BATCH):
-            matching = Q()
-            for pk, fence in batch:
-                matching |= Q(pk=pk, fence=fence)
-            renewed += self.filter(matching, holder__isnull=False).update(expires_at=_expiry())
+            rows = [pk for pk, _ in batch]  # found by their key, and then looked at
+            still = self.filter(self._are(batch), pk__in=rows, holder__isnull=False)
+            renewed += still.update(expires_at=_expiry())
         return renewed
+
+    def _are(self, claims: Sequence[tuple[int, int]]) -> RawSQL:
+        """Is the row, under its present fence, one of these? (Django would ask for each
+        pair by itself, and takes ten times as long to say so.)"""
+        quote = connections[self.db].ops.quote_name
+        meta = self.model._meta  # noqa: SLF001  (public, says Django)
+        table, key = meta.db_table, meta.pk.column
+        columns = ", ".join(f"{quote(table)}.{quote(column)}" for column in (key, "fence"))
+        pairs = ", ".join(["(%s, %s)"] * len(claims))
+        values = tuple(number for claim in claims for number in claim)
+        return RawSQL(f"({columns}) IN (VALUES {pairs})", values, models.BooleanField())  # noqa: S611
 
     def touch(self, pk: int, person_id: int, fence: int) -> bool:
         """The holder has written something: not idle, and alive.

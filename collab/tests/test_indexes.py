@@ -175,7 +175,8 @@ def _of_sqlite(sql: str, plan: Sequence[str]) -> Iterator[str]:
     is_limited = " LIMIT " in sql and "USE TEMP B-TREE FOR ORDER BY" not in plan
     tables = {alias: table for table, alias in re.findall(r'"(\w+)" ([A-Z]\d)\b', sql)}
     for line in plan:
-        scan = re.match(r"SCAN (\w+)", line)
+        # Not the values that a statement brings along ("SCAN 20 CONSTANT ROWS").
+        scan = re.match(r"SCAN (?!\d)(\w+)", line)
         if scan and scan[1] not in ("CONSTANT", "SUBQUERY") and not is_limited:
             yield str(tables.get(scan[1], scan[1]))
 
