@@ -2,12 +2,36 @@
 
 import gc
 import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
 
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
-application = get_wsgi_application()
+
+
+def behind_proxy(pages: "WSGIApplication") -> "WSGIApplication":
+    """Requests come from whom the proxy names, as they do with ``serve --proxy-headers``.
+    gunicorn has no option for it: guessing passwords would be stopped for everybody at
+    once, and the audit log would tell the proxy's address."""
+
+    def named(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        if forwarded := environ.get("HTTP_X_FORWARDED_FOR"):
+            # The last is the nearest proxy's own word.
+            environ["REMOTE_ADDR"] = forwarded.rpartition(",")[2].strip()
+        return pages(environ, start_response)
+
+    return named
+
+
+application: "WSGIApplication" = get_wsgi_application()
+if settings.BEHIND_PROXY:
+    application = behind_proxy(application)
 
 from collab import elsewhere  # noqa: E402
 from collab.live.bus import is_in_memory  # noqa: E402
