@@ -214,23 +214,61 @@ async def test_a_stranger_is_told_to_sign_in_and_receives_nothing(engine: Proces
     assert await socket.receive_nothing()
 
 
-@pytest.mark.parametrize(
-    "origin",
-    [
-        "",
-        "null",
-        "https://127.0.0.1:8000",
-        "http://127.0.0.1:9999",
-        "http://127.0.0.1.evil.example",
-        "http://evil.example",
-        "http://evil127.0.0.1:8000",
-    ],
-)
+#: Ours is http://127.0.0.1:8000.
+FOREIGN = [
+    "",
+    "null",
+    "https://127.0.0.1:8000",
+    "ws://127.0.0.1:8000",
+    "file://127.0.0.1:8000",
+    "//127.0.0.1:8000",
+    "127.0.0.1:8000",
+    "http://127.0.0.1",
+    "http://127.0.0.1:9999",
+    "http://127.0.0.1:80000",
+    "http://127.0.0.1:8000.evil.example",
+    "http://127.0.0.1.evil.example:8000",
+    "http://127.0.0.1.:8000",
+    "http://127.0.0.1%00.evil.example:8000",
+    "http://evil.example",
+    "http://evil127.0.0.1:8000",
+    "http://evil.example/http://127.0.0.1:8000",
+    "http://evil.example#http://127.0.0.1:8000",
+    "http://evil.example\\@127.0.0.1:8000",
+    "http://evil.example@127.0.0.1:8000",
+    "http://127.0.0.1:8000@evil.example",
+    "http://127.0.0.1:8000:8000",
+    "http://127.0.0.1:8000/",
+    "http://127.0.0.1:8000 http://evil.example",
+    "http://evil.example, http://127.0.0.1:8000",
+    "http://127.1:8000",
+    "http://2130706433:8000",
+    "http://[::1]:8000",
+    "http://[127.0.0.1]:8000",
+    "http://[::ffff:127.0.0.1]:8000",
+    "http://[",
+    "http://127.0.0.1:x",
+    "HTTP://127.0.0.1:8000",
+    "http://LOCALHOST:8000",
+    "http://127.0.0.1:8000\xff",
+    "chrome-extension://127.0.0.1:8000",
+]
+
+
+@pytest.mark.parametrize("origin", FOREIGN)
 async def test_a_foreign_origin_is_refused(engine: Process, leela: Person, origin: str) -> None:
-    """Scheme, host and port must all be ours."""
+    """Scheme, host and port must all be ours, as a browser writes them."""
     socket = connect(await signed_in(leela), origin=origin)
     accepted, _ = await socket.connect()
     assert not accepted
+
+
+async def test_a_socket_elsewhere_is_refused(engine: Process, leela: Person) -> None:
+    """Without an error: anybody may ask for anything."""
+    client = await signed_in(leela)
+    for place in ("/", "/elsewhere/", "/live/x", "/live"):
+        accepted, _ = await connect(client, place=place).connect()
+        assert not accepted
 
 
 async def test_signing_out_elsewhere_closes_the_socket(engine: Process, leela: Person) -> None:
