@@ -5,14 +5,20 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+import django
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.core.wsgi import get_wsgi_application
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+django.setup(set_prefix=False)  # loads the apps, so it comes before what uses them
+
+from collab import elsewhere  # noqa: E402
+from collab.live.bus import is_in_memory  # noqa: E402
+
+from .requests import WSGIPageHandler  # noqa: E402
 
 
 def behind_proxy(pages: "WSGIApplication") -> "WSGIApplication":
@@ -29,12 +35,10 @@ def behind_proxy(pages: "WSGIApplication") -> "WSGIApplication":
     return named
 
 
-application: "WSGIApplication" = get_wsgi_application()
+application: "WSGIApplication" = WSGIPageHandler()
 if settings.BEHIND_PROXY:
     application = behind_proxy(application)
 
-from collab import elsewhere  # noqa: E402
-from collab.live.bus import is_in_memory  # noqa: E402
 
 if is_in_memory():
     raise ImproperlyConfigured(

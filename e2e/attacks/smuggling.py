@@ -236,6 +236,13 @@ CLAIMS = {
     ),
     "raw bytes in the address": "GET / HTTP/1.1\r\nHost: {host}\r\nX-Forwarded-For: \xff\r\n\r\n",
     "raw bytes in the method": "G\xffT / HTTP/1.1\r\nHost: {host}\r\n\r\n",
+    **{
+        f"a charset that is {name}": (
+            "POST /csp-report/?q=x HTTP/1.1\r\nHost: {host}\r\nContent-Length: 2\r\n"
+            f"Content-Type: application/x-www-form-urlencoded; charset={name}\r\n\r\n{{{{}}}}"
+        )
+        for name in ("hex", "rot13", "idna", "utf-16", "undefined", "none", "\x7f")
+    },
     "an unknown method": "BREW / HTTP/1.1\r\nHost: {host}\r\n\r\n",
     "a tunnel": "CONNECT evil.example:443 HTTP/1.1\r\nHost: {host}\r\n\r\n",
     "a trace": "TRACE / HTTP/1.1\r\nHost: {host}\r\nCookie: sessionid=secret\r\n\r\n",
