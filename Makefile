@@ -86,7 +86,7 @@ e2e: .venv/.tools ## People in real Chromium, on both set-ups, and both deployme
 
 .PHONY: drill
 drill: .venv/.tools ## The faults that editing and serving must survive, at full length
-	DRILL=1 $(TEST_ENV) $(BIN)/pytest collab/tests/test_bad_input.py -p no:playwright -n 2
+	DRILL=1 $(TEST_ENV) $(BIN)/pytest collab/tests/test_bad_input.py collab/tests/test_fuzzing.py -p no:playwright -n 2
 	DRILL=1 $(TEST_ENV) $(BIN)/pytest e2e/drills -n 2
 
 .PHONY: bench

@@ -12,18 +12,47 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
-from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.db import connections
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.http import parse_header_parameters
 
 #: So many threads are kept for the next requests; more at a time have theirs anew.
 KEPT_THREADS = 16
 
 
+class Utf8(HttpRequest):
+    """What comes is UTF-8, as all our pages are. Django decodes with whatever codec of
+    Python a request names as its charset; with those that give no text ("hex"), it ends
+    in an error before any middleware could say what is wrong."""
+
+    def _set_content_type_params(self, meta: dict[str, Any]) -> None:
+        self.content_type, self.content_params = parse_header_parameters(
+            meta.get("CONTENT_TYPE", "")
+        )
+
+
+class Utf8ASGIRequest(Utf8, ASGIRequest):
+    """A request of Daphne's."""
+
+
+class Utf8WSGIRequest(Utf8, WSGIRequest):
+    """A request of gunicorn's."""
+
+
+class WSGIPageHandler(WSGIHandler):
+    """Django's handler, for a server that has threads of its own."""
+
+    request_class = Utf8WSGIRequest
+
+
 class PageHandler(ASGIHandler):
     """Django's handler, with each request in its thread from the first middleware
     to the view and back: all of them are synchronous."""
+
+    request_class = Utf8ASGIRequest
 
     def __init__(self) -> None:
         super().__init__()

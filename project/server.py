@@ -14,6 +14,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from daphne import http_protocol
 from daphne.http_protocol import WebRequest
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketProtocol
@@ -35,6 +36,40 @@ PING_SECONDS = 8
 SERVICE_RESTART = 1012
 #: How long applications may take to end after SIGTERM.
 DRAIN_SECONDS = 5.0
+#: More of a request's body is not kept; as much as deploy/nginx.conf lets through.
+BODY_BYTES = 12 * 1024 * 1024
+#: What Daphne would obey or stumble over, and nothing here needs: where the site is
+#: mounted, which a client could say as well as a proxy, and subprotocols of sockets,
+#: which are read as ASCII, whatever they are.
+IGNORED_HEADERS = (b"daphne-root-path", b"sec-websocket-protocol")
+
+
+class HardenedRequest(WebRequest):  # type: ignore[misc]
+    """A request, or the beginning of a socket, from whoever it may be."""
+
+    #: Forms are read by Django, in the thread of their request. Twisted would read
+    #: them first, in the event loop: a picture of 5 MB stopped it for 0.4 s.
+    _parsePOSTFormSubmission = False  # noqa: N815
+    #: How much of the body has come, in bytes.
+    received = 0
+
+    def handleContentChunk(self, data: bytes) -> None:  # noqa: N802
+        """Keep a part of the body. Daphne keeps all of it, in files, before anybody asks
+        who sends it; here the rest is heard out, so that the answer is read, and dropped."""
+        self.received += len(data)
+        if self.received <= BODY_BYTES:
+            super().handleContentChunk(data)
+
+    def process(self) -> Any:
+        if self.received > BODY_BYTES:
+            return self.basic_error(413, b"Content Too Large", "This is more than 12 MB.")
+        for name in IGNORED_HEADERS:
+            self.requestHeaders.removeHeader(name)
+        return super().process()
+
+
+#: Daphne has no setting for it, and looks it up here for each connection.
+http_protocol.WebRequest = HardenedRequest
 
 
 class LiveProtocol(WiredProtocol, WebSocketProtocol):  # type: ignore[misc]
@@ -81,13 +116,6 @@ class HardenedServer(Server):  # type: ignore[misc]
     def listen_error(self, failure: Any) -> None:
         self.refusal = failure.getErrorMessage()
         super().listen_error(failure)
-
-    def protocol_connected(self, protocol: Any) -> None:
-        """Forms are read by Django, in the thread of their request. Twisted would
-        read them first, in the event loop: a picture of 5 MB stopped it for 0.4 s."""
-        super().protocol_connected(protocol)
-        if isinstance(protocol, WebRequest):
-            protocol._parsePOSTFormSubmission = False
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         if self.is_draining and scope["type"] == "http":
@@ -203,10 +231,12 @@ def check() -> None:
     """
     expected = [
         (Server, "create_application", ["self", "protocol", "scope"]),
-        (Server, "protocol_connected", ["self", "protocol"]),
         (Server, "kill_all_applications", ["self"]),
         (Server, "handle_reply", ["self", "protocol", "message"]),
         (WebRequest, "registerProducer", ["self", "producer", "streaming"]),
+        (WebRequest, "handleContentChunk", ["self", "data"]),
+        (WebRequest, "process", None),
+        (WebRequest, "basic_error", ["self", "status", "status_text", "body"]),
         (WebSocketProtocol, "sendCloseFrame", None),
         (WebSocketProtocol, "sendData", None),
         (WebSocketProtocol, "_trigger", ["self"]),
@@ -217,6 +247,8 @@ def check() -> None:
             parameters is not None and list(inspect.signature(method).parameters) != parameters
         ):
             raise RuntimeError(f"{owner.__name__}.{name} {CHANGED}")
+    if "WebRequest" not in http_protocol.HTTPFactory.buildProtocol.__code__.co_names:
+        raise RuntimeError(f"HTTPFactory.buildProtocol {CHANGED}")
     if "_parsePOSTFormSubmission" not in http.Request.__annotations__:
         raise RuntimeError(f"Request._parsePOSTFormSubmission {CHANGED}")
     # What the wires read of Twisted's and autobahn's objects (live/transport.py).

@@ -3,18 +3,19 @@
 import gc
 import os
 
-from django.core.exceptions import ImproperlyConfigured
-from django.core.wsgi import get_wsgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
-application = get_wsgi_application()
+django.setup(set_prefix=False)  # loads the apps, so it comes before what uses them
 
 from django.conf import settings  # noqa: E402
+from django.core.exceptions import ImproperlyConfigured  # noqa: E402
 
 from collab import elsewhere  # noqa: E402
 from collab.live.bus import is_in_memory  # noqa: E402
 
-from .addresses import wsgi_behind_proxy  # noqa: E402
+from .addresses import WsgiApplication, wsgi_behind_proxy  # noqa: E402
+from .requests import WSGIPageHandler  # noqa: E402
 
 if is_in_memory():
     raise ImproperlyConfigured(
@@ -22,8 +23,9 @@ if is_in_memory():
         "layer cannot reach across: pages would miss updates. Set REDIS_URL."
     )
 
+application: WsgiApplication = WSGIPageHandler()
 if settings.BEHIND_PROXY:
-    application = wsgi_behind_proxy(application)  # type: ignore[assignment]
+    application = wsgi_behind_proxy(application)
 
 elsewhere.allow()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +12,9 @@ from django.core.checks import CheckMessage, Error, register
 from .bus import is_in_memory
 from .conf import conf
 
+#: An origin as browsers write it (RFC 6454, section 6.2): no path, no capitals, and no
+#: port if it is the scheme's own.
+SERIALISED = re.compile(r"http://[a-z0-9_.:\[\]-]+(?<!:80)|https://[a-z0-9_.:\[\]-]+(?<!:443)")
 LOSSY = "channels_redis.core.RedisChannelLayer"
 
 
@@ -44,12 +48,12 @@ def channel_layer(**kwargs: Any) -> list[CheckMessage]:
 def origins(**kwargs: Any) -> list[CheckMessage]:
     """Sockets carry cookies but no CSRF token: the Origin must be exact."""
     allowed = getattr(settings, "LIVE_ORIGINS", [])
-    inexact = [o for o in allowed if "*" in o or not o.startswith(("http://", "https://"))]
+    inexact = [origin for origin in allowed if not SERIALISED.fullmatch(origin)]
     if not allowed or inexact:
         return [
             Error(
-                "LIVE_ORIGINS must list exact origins (scheme, host and port)"
-                + (f", not {', '.join(inexact)}." if inexact else "."),
+                "LIVE_ORIGINS must list exact origins (scheme, host and port, as the address "
+                "bar shows them)" + (f", not {', '.join(inexact)}." if inexact else "."),
                 id="live.E003",
             )
         ]

@@ -182,6 +182,7 @@ def connect(
     client: AsyncClient,
     *,
     origin: str | None = None,
+    place: str = f"/{PATH}",
     application: ASGIApplication | None = None,
 ) -> WebsocketCommunicator:
     """A socket with a client's cookies, not yet connected.
@@ -189,6 +190,7 @@ def connect(
     Args:
         client: whose cookies are sent.
         origin: the Origin header; the first allowed one if None, none if "".
+        place: the path.
         application: what to connect to; the project's sockets if None.
     """
     cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())
@@ -197,7 +199,7 @@ def connect(
     if sent_origin:
         headers.append((b"origin", sent_origin.encode()))
     target = application or websocket_application()
-    return WebsocketCommunicator(target, f"/{PATH}", headers)
+    return WebsocketCommunicator(target, place, headers)
 
 
 async def signed_in(user: AbstractBaseUser) -> AsyncClient:

@@ -95,10 +95,30 @@ def test_signing_in_and_out(stranger: Client, leela: Person) -> None:
     assert stranger.get("/").status_code == 302
 
 
-def test_sign_in_does_not_redirect_elsewhere(stranger: Client, leela: Person) -> None:
-    """``next`` leads only into this site."""
-    form = {"username": "leela", "password": "planet-express", "next": "https://evil.example/"}
+@pytest.mark.parametrize(
+    "away",
+    [
+        *("https://evil.example/", "//evil.example", "///evil.example", "/\\evil.example"),
+        *("\\\\evil.example", "\\/evil.example", "http:evil.example", "https:///evil.example"),
+        *("javascript:alert(1)", "data:text/html,x", "/\t/evil.example", "\x08//evil.example"),
+        *("http://127.0.0.1@evil.example/", "http://127.0.0.1.evil.example/", "//127.0.0.1\\@evil"),
+        *("HTTPS://evil.example", " //evil.example", "http://[::1]/", "ftp://127.0.0.1/"),
+    ],
+)
+def test_sign_in_does_not_redirect_elsewhere(stranger: Client, leela: Person, away: str) -> None:
+    """``next`` leads only into this site, also for whoever is signed in already."""
+    form = {"username": "leela", "password": "planet-express", "next": away}
     assert stranger.post("/login/", form)["Location"] == "/"
+    assert stranger.get("/login/", {"next": away})["Location"] == "/"
+
+
+@pytest.mark.parametrize(("name", "url"), own_urls())
+def test_no_form_of_another_site_is_taken(leela: Person, name: str, url: str) -> None:
+    """Every POST wants its token, but the browser's own report."""
+    client = Client(enforce_csrf_checks=True, headers={"host": "127.0.0.1"})
+    client.force_login(leela)
+    answer = client.post(url, {"title": "T", "text": "x"})
+    assert answer.status_code == (400 if name == "csp_report" else 403)
 
 
 def test_a_forgotten_password(stranger: Client, make_person: object) -> None:

@@ -8,10 +8,13 @@ from collections.abc import Callable
 import pytest
 from asgiref.sync import sync_to_async
 from django.test import AsyncClient
+from hypothesis import given
+from hypothesis import settings as example_settings
+from hypothesis import strategies as st
 from pytest_django import Settings
 
 from collab.live import pages, process
-from collab.live.consumer import MALFORMED
+from collab.live.consumer import MALFORMED, Malformed, read_resume
 from collab.live.metrics import meter
 from collab.live.models import Connection
 from collab.live.presence import Page
@@ -19,6 +22,7 @@ from collab.live.process import FORBIDDEN, SIGNED_OUT, Process
 from collab.live.testing import LivePage, connect, eventually, signed_in, visit
 from collab.models import Document, Person
 from collab.operations import documents, editing
+from e2e.lengths import IS_DRILL, length
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -260,26 +264,64 @@ async def test_a_stranger_is_told_to_sign_in_and_receives_nothing(
     assert refused() == {"refused_signed_out": 1}
 
 
-@pytest.mark.parametrize(
-    "origin",
-    [
-        "",
-        "null",
-        "https://127.0.0.1:8000",
-        "http://127.0.0.1:9999",
-        "http://127.0.0.1.evil.example",
-        "http://evil.example",
-        "http://evil127.0.0.1:8000",
-    ],
-)
+#: Ours is http://127.0.0.1:8000.
+FOREIGN = [
+    "",
+    "null",
+    "https://127.0.0.1:8000",
+    "ws://127.0.0.1:8000",
+    "file://127.0.0.1:8000",
+    "//127.0.0.1:8000",
+    "127.0.0.1:8000",
+    "http://127.0.0.1",
+    "http://127.0.0.1:9999",
+    "http://127.0.0.1:80000",
+    "http://127.0.0.1:8000.evil.example",
+    "http://127.0.0.1.evil.example:8000",
+    "http://127.0.0.1.:8000",
+    "http://127.0.0.1%00.evil.example:8000",
+    "http://evil.example",
+    "http://evil127.0.0.1:8000",
+    "http://evil.example/http://127.0.0.1:8000",
+    "http://evil.example#http://127.0.0.1:8000",
+    "http://evil.example\\@127.0.0.1:8000",
+    "http://evil.example@127.0.0.1:8000",
+    "http://127.0.0.1:8000@evil.example",
+    "http://127.0.0.1:8000:8000",
+    "http://127.0.0.1:8000/",
+    "http://127.0.0.1:8000 http://evil.example",
+    "http://evil.example, http://127.0.0.1:8000",
+    "http://127.1:8000",
+    "http://2130706433:8000",
+    "http://[::1]:8000",
+    "http://[127.0.0.1]:8000",
+    "http://[::ffff:127.0.0.1]:8000",
+    "http://[",
+    "http://127.0.0.1:x",
+    "HTTP://127.0.0.1:8000",
+    "http://LOCALHOST:8000",
+    "http://127.0.0.1:8000\xff",
+    "chrome-extension://127.0.0.1:8000",
+]
+
+
+@pytest.mark.parametrize("origin", FOREIGN)
 async def test_a_foreign_origin_is_refused(
     engine: Process, leela: Person, origin: str, refused: Refused
 ) -> None:
-    """Scheme, host and port must all be ours."""
+    """Scheme, host and port must all be ours, as a browser writes them."""
     socket = connect(await signed_in(leela), origin=origin)
     accepted, _ = await socket.connect()
     assert not accepted
     assert refused() == {"refused_origin": 1}
+
+
+async def test_a_socket_elsewhere_is_refused(engine: Process, leela: Person) -> None:
+    """Without an error: anybody may ask for anything."""
+    client = await signed_in(leela)
+    for place in ("/", "/elsewhere/", "/live/x", "/live"):
+        accepted, _ = await connect(client, place=place).connect()
+        assert not accepted
 
 
 async def test_signing_out_elsewhere_closes_the_socket(
@@ -336,3 +378,37 @@ async def test_the_engine_starts_again_after_a_failed_start(
             await process.current()
     await process.current()
     await process.stop()
+
+
+#: JSON of any shape, and what only looks like it.
+SHAPES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["page", "region", "headers"]) | st.text(), inner)
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.data())
+@example_settings(max_examples=length(300, full=50_000), derandomize=not IS_DRILL, database=None)
+def test_no_inbound_frame_is_an_error(data: st.DataObject) -> None:
+    """Refused as malformed or forged: random text, JSON of wrong shapes, numbers of any
+    size, and a good message with a part of it exchanged."""
+    token = pages.Token(Page("p", 1), "en", ("toasts",)).sign()
+    good = json.dumps({"page": token, "region": ["toasts:1"], "headers": {}})
+    frame = data.draw(
+        st.text(max_size=60)
+        | SHAPES.map(json.dumps)
+        | st.tuples(st.integers(0, len(good)), st.integers(0, 9), st.text(max_size=4)).map(
+            lambda cut: good[: cut[0]] + cut[2] + good[cut[0] + cut[1] :]
+        )
+        | st.sampled_from(["[" * 60_000, '{"page":' * 9_000, "9" * 60_000, '{"page": 1e999}'])
+    )
+    try:
+        read, marks = read_resume(frame)
+    except (Malformed, pages.BadToken):
+        return
+    assert read.regions == ("toasts",), "what is read was signed"
+    assert all(isinstance(value, str) for value in marks.values())

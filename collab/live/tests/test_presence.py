@@ -321,8 +321,15 @@ def test_the_check_warns_of_a_layer_that_drops_bursts(settings: Settings) -> Non
     assert [message.id for message in channel_layer()] == ["live.E001"]
 
 
-@pytest.mark.parametrize("allowed", [[], ["*"], ["example.com"], ["https://*.example.com"]])
+@pytest.mark.parametrize(
+    "allowed",
+    [
+        *([], ["*"], ["example.com"], ["https://*.example.com"], ["https://example.com/"]),
+        *(["https://example.com:443"], ["http://example.com:80"], ["http://EXAMPLE.com"]),
+    ],
+)
 def test_the_check_wants_exact_origins(settings: Settings, allowed: list[str]) -> None:
     """E003: sockets carry cookies but no CSRF token."""
+    assert origins() == []
     settings.LIVE_ORIGINS = allowed
     assert [message.id for message in origins()] == ["live.E003"]

@@ -1,0 +1,1 @@
+"""Known attacks, tried on real servers and in a real browser."""
