@@ -117,6 +117,13 @@ class Document(Lease):
                 fields=["-created_at", "-id"], condition=_PRESENT, name="document_by_creation"
             ),
             models.Index(fields=["trashed_at"], condition=_TRASHED, name="document_in_trash"),
+            # How many one may read, counted without reading a row: those have texts.
+            # (SQLite does so only if it finds the condition's own column there, too.)
+            models.Index(
+                fields=["access", "author", "trashed_at"],
+                condition=_PRESENT,
+                name="document_by_access",
+            ),
             # What a person has written, counted and summed without reading a text.
             models.Index(fields=["author", "size"], name="document_by_author_size"),
         )
