@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
@@ -271,12 +270,6 @@ def claims(person_id: int, document_id: int) -> list[Claim]:
     pages = Connection.objects.live().on(subject_of(document_id))
     held = pages.filter(user=person_id, left_at=None).exclude(claim="")
     return [Claim.of(claim) for claim in held.values_list("claim", flat=True)]
-
-
-def lease_ends(ids: Iterable[int]) -> Mapping[int, tuple[int, datetime]]:
-    """Of the documents of these whose pen somebody has: its fence, and when it ends."""
-    held = Document.objects.filter(pk__in=list(ids), holder__isnull=False)
-    return {pk: (fence, end) for pk, fence, end in held.values_list("pk", "fence", "expires_at")}
 
 
 def last_save(document_id: int) -> Activity | None:

@@ -15,7 +15,7 @@
 | document_people | document | who is inside, and what they do |
 | pen | document | the way to the editor, or who has the pen |
 | editor_pen | document_fence | whether this editor still has the pen, and its document |
-| renewal | document_fence | until when, for the editor's own clock |
+| renewal | – | when pens were renewed, for the editors' own clock |
 | new_documents | newest id | how many documents have come since |
 | server_status | – | the server processes and their numbers, for administrators |
 | new_versions | document_version | how many versions have come since; or the document's trash |
@@ -34,6 +34,7 @@ from . import queries, subjects
 from .live import presence
 from .live.regions import Context, Entry, Feed, region, register
 from .models import Activity, Document
+from .operations import editing
 from .permissions import (
     audience,
     editor_keys,
@@ -50,6 +51,7 @@ from .timings import (
     BADGE_NAMES,
     FACES,
     LEASE_SECONDS,
+    PULSE_SECONDS,
     RENEW_SECONDS,
     STATUS_SECONDS,
     WATCH_SECONDS,
@@ -236,23 +238,19 @@ def _pen(pk: int) -> dict[str, Any] | None:
     return {"document": document, "until": until}
 
 
-def _renewal_topics(key: str) -> list[str]:
-    pk = int(key.partition("_")[0])
-    return [subjects.renewal(pk), subjects.pen(pk)]
-
-
-@region("partials/renewal.html", topics=_renewal_topics, allow=editor_keys, many=True)
-def renewal(keys: Sequence[str]) -> Mapping[str, Context]:
-    """Each time it comes, the editor may be typed in for as long as a renewal lasts,
-    but for the time by which it may be late."""
-    claims = {key: tuple(int(number) for number in key.split("_")) for key in keys}
-    ends = queries.lease_ends(pk for pk, _ in claims.values())
+@region(
+    "partials/renewal.html",
+    topics=[subjects.RENEWALS],
+    allow=everybodys_keys,
+    pace_seconds=PULSE_SECONDS,
+)
+def renewal() -> Context:
+    """Each time it comes, an editor with the pen may be typed in for as long as a
+    renewal lasts, but for the time by which it may be late. It is the same for all
+    editors of a process, which renews for all of them together, and for each that
+    comes back: who has lost the pen is told by ``editor_pen``."""
     lasts = int(1000 * (LEASE_SECONDS - RENEW_SECONDS))
-    return {
-        key: {"until": ends[pk][1], "milliseconds": lasts}
-        for key, (pk, fence) in claims.items()
-        if pk in ends and ends[pk][0] == fence
-    }
+    return {"renewed": editing.renewed_at(), "milliseconds": lasts}
 
 
 @region("partials/new_documents.html", topics=[DOCUMENTS], allow=member_keys)

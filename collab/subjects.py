@@ -16,6 +16,8 @@ ACTIVITY = "activity"
 PEOPLE = "people"
 #: Documents came, went, or got another title.
 DOCUMENTS = "documents"
+#: A process has renewed the pens of its pages.
+RENEWALS = "renewals"
 
 
 def subject_of(document_id: int) -> str:
@@ -42,11 +44,6 @@ def typing(document_id: int) -> str:
 def pen(document_id: int) -> str:
     """The topic of a document's edit lease."""
     return f"pen:{document_id}"
-
-
-def renewal(document_id: int) -> str:
-    """The topic of that lease's renewals, which matter to its holder alone."""
-    return f"renewal:{document_id}"
 
 
 def heading(document_id: int) -> str:

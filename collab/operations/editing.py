@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 
 from django.db import transaction
+from django.utils import timezone
 
 from .. import queries
 from ..live import presence
 from ..live.topics import changed
 from ..models import Activity, Document, Draft
-from ..subjects import pen, renewal
+from ..subjects import RENEWALS, pen
 from . import activity, drafts
+
+_renewed_at = timezone.now()
 
 
 @transaction.atomic
@@ -153,9 +157,17 @@ def pass_on() -> None:
 
 
 def renew(claims: Collection[tuple[int, int]]) -> None:
-    """Keep the pens of connected pages, and tell them: pairs of document and fence."""
+    """Keep the pens of the pages that are connected to this process, and tell its
+    editors, all in one: pairs of document and fence."""
+    global _renewed_at
     Document.objects.renew(claims)
-    changed(*(renewal(pk) for pk, _ in claims))
+    _renewed_at = timezone.now()
+    changed(RENEWALS)
+
+
+def renewed_at() -> datetime:
+    """When this process has last renewed pens; until then, when it has begun."""
+    return _renewed_at
 
 
 def expire() -> None:

@@ -21,6 +21,7 @@ from collab.live.testing import announced
 from collab.models import Activity, Document, Person, Reading
 from collab.operations import activity, documents, editing, reading
 from collab.operations.documents import Content
+from collab.subjects import RENEWALS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -136,7 +137,7 @@ def test_pens_are_renewed_before_it_is_too_late(
     are told: the editor may rely on it."""
     editing.take(document.pk, leela.pk)
     page = Page("p", leela.pk, f"document:{document.pk}", "editing", "1")
-    for ago, renewed in ((7.5, set()), (8.5, {f"renewal:{document.pk}"})):
+    for ago, renewed in ((7.5, set()), (8.5, {RENEWALS})):
         monkeypatch.setattr(listeners, "_renewed_at", time.monotonic() - ago)
         with announced() as topics:
             listeners.keep_leases([page])
@@ -155,7 +156,7 @@ def test_a_page_that_is_back_has_its_pen_for_a_whole_time(
         signals.returned.send(sender=None, pages=[page])
     later = Now() + timedelta(seconds=20)
     assert Document.objects.filter(expires_at__gt=later, fence=1).exists()
-    assert topics == {f"renewal:{document.pk}"}
+    assert topics == {RENEWALS}
 
 
 def test_a_stale_page_does_not_hinder_the_holders_renewal(

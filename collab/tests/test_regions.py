@@ -107,8 +107,15 @@ SHOWN: dict[str, tuple[str, Act]] = {
 
 
 #: Their keys have two parts.
-OF_A_STAY = {"editor_pen", "renewal", "new_versions"}
-WITHOUT_DOCUMENT = {"active_users", "people_here", "server_status", "toasts", "new_documents"}
+OF_A_STAY = {"editor_pen", "new_versions"}
+WITHOUT_DOCUMENT = {
+    "active_users",
+    "people_here",
+    "server_status",
+    "toasts",
+    "new_documents",
+    "renewal",
+}
 
 
 async def admit(leela: Person, name: str) -> None:
@@ -206,6 +213,7 @@ async def test_an_outsider_receives_nothing(
             "people_here": "",
             "server_status": "",
             "toasts": "",
+            "renewal": "",
         }.get(name, f"{document.pk}_1" if name in OF_A_STAY else str(document.pk))
         assert list(region.allow(zoidberg, [key])) == []
         assert permitted(zoidberg, [regions.region_id(name, key)]) == set()
