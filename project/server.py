@@ -47,11 +47,14 @@ IGNORED_HEADERS = (b"daphne-root-path", b"sec-websocket-protocol")
 class HardenedRequest(WebRequest):  # type: ignore[misc]
     """A request, or the beginning of a socket, from whoever it may be."""
 
-    #: Forms are read by Django, in the thread of their request. Twisted would read
-    #: them first, in the event loop: a picture of 5 MB stopped it for 0.4 s.
-    _parsePOSTFormSubmission = False  # noqa: N815
     #: How much of the body has come, in bytes.
     received = 0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Forms are read by Django, in the thread of their request. Twisted would read
+        # them first, in the event loop: a picture of 5 MB stopped it for 0.4 s.
+        self._parsePOSTFormSubmission = False
 
     def handleContentChunk(self, data: bytes) -> None:  # noqa: N802
         """Keep a part of the body. Daphne keeps all of it, in files, before anybody asks
