@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from e2e.pages import administrator_paths, public_paths, visited
 from e2e.people import Person, PersonMaker
-from e2e.stack import Stack
+from e2e.stack import Stack, eventually
 
 Written = Callable[..., int]
 #: WCAG 2.2 AA, and what axe calls best practice.
@@ -56,14 +56,61 @@ def test_axe_finds_nothing(
     assert found == []
 
 
+class Policy:
+    """What browsers have refused for the Content Security Policy since this began: as
+    their pages were told, and as they have reported it to the server.
+
+    Args:
+        stack: where the reports go.
+    """
+
+    def __init__(self, stack: Stack) -> None:
+        self.violations: list[str] = []
+        self._log = stack.services[0].log
+        self._before = self._log.stat().st_size
+
+    def watch(self, person: Person) -> None:
+        """On all pages that the person loads from now on."""
+        person.context.expose_function("violated", self._note)
+        person.context.add_init_script(
+            "document.addEventListener('securitypolicyviolation',"
+            " one => violated(`${one.violatedDirective} ${one.blockedURI}`))"
+        )
+
+    def _note(self, what: str) -> None:
+        self.violations.append(what)
+
+    @property
+    def reports(self) -> list[str]:
+        written = self._log.read_bytes()[self._before :].decode(errors="replace")
+        return re.findall(r".* csp: .*|.* POST /csp-report/.*", written)
+
+
+def test_a_violation_of_the_policy_is_seen(leela: Person, stack: Stack) -> None:
+    """By the page, in the console, and at the server: what follows could fail."""
+    policy = Policy(stack)
+    policy.watch(leela)
+    leela.opens_dashboard()
+    leela.page.evaluate("() => { new Image().src = 'https://evil.example/x.png' }")
+    eventually(lambda: policy.violations and len(policy.reports) > 1, "it has been told")
+    assert policy.violations == ["img-src https://evil.example/x.png"]
+    assert "evil.example" in policy.reports[0]
+    assert leela.complaints
+    leela.complaints.clear()
+
+
 @pytest.mark.complaints
-def test_no_page_scrolls_sideways_on_a_phone(
-    person: PersonMaker, fry: Person, written: Written
+def test_no_page_scrolls_sideways_or_violates_the_policy(
+    person: PersonMaker, fry: Person, written: Written, stack: Stack
 ) -> None:
-    """At 360 px every page fits; only tables and code scroll, in their own boxes."""
+    """At 360 px every page fits; only tables and code scroll, in their own boxes. And the
+    Content Security Policy has nothing to refuse on any of them."""
+    policy = Policy(stack)
     phone = {"viewport": {"width": 360, "height": 740}, "has_touch": True}
     leela, anyone = person("leela", **phone), person("bender", anonymous=True, **phone)
     wide: list[str] = []
+    for one in (leela, anyone, fry):
+        policy.watch(one)
 
     def measure(page: Page, where: str) -> None:
         width = page.evaluate("() => document.documentElement.scrollWidth")
@@ -74,6 +121,7 @@ def test_no_page_scrolls_sideways_on_a_phone(
         anyone.page.goto(f"{anyone.url}{path}")
         measure(anyone.page, path)
     hermes = person("hermes", **phone)
+    policy.watch(hermes)
     for path in administrator_paths():
         hermes.page.goto(f"{hermes.url}{path}")
         measure(hermes.page, path)
@@ -81,6 +129,7 @@ def test_no_page_scrolls_sideways_on_a_phone(
     for where in visited(leela, fry, written):
         measure(leela.page, where)
     assert wide == []
+    assert policy.violations + policy.reports == []
 
 
 def test_the_skip_link_comes_first(leela: Person) -> None:

@@ -135,7 +135,9 @@ class HardenedServer(Server):  # type: ignore[misc]
         """Send a part of a response; a client that reads slowly is waited for. Daphne
         takes whatever it is given, and would hold a long answer in memory."""
         details = self.connections.get(protocol, {})
-        is_part, is_last = "body" in message, not message.get("more_body")
+        # (Django's last part of a stream has no "body".)
+        is_part = message.get("type") == "http.response.body"
+        is_last = not message.get("more_body")
         if is_part and not is_last and "tap" not in details:
             details["tap"] = Tap()
             protocol.registerProducer(details["tap"], streaming=True)

@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.db.models.functions import Now
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from collab import permissions, queries, regions
 from collab.live import regions as live_regions
@@ -176,6 +178,38 @@ def test_it_is_in_no_list_of_others(cast: dict[str, Person], secret: Document, k
     page = seen_by(cast[kind])
     assert (SECRET in page) == bool(MAY[kind])
     assert (WORDS in page) == bool(MAY[kind])
+
+
+@pytest.mark.parametrize("kind", ["member", "guest"])
+def test_a_list_asks_no_more_for_what_one_may_not_read(cast: dict[str, Person], kind: str) -> None:
+    """Neither the number of queries nor what they return tells how much there is that is
+    for others."""
+    author, person = cast["author"], cast[kind]
+    for number in range(3):
+        sharing.give(
+            documents.create(author.pk, Content(f"Open {number}", "x")).pk,
+            person.pk,
+            may_edit=False,
+            actor=author.pk,
+        )
+    client = client_of(person)
+    places = ["/", "/?q=open", "/?show=unread", "/?show=editing", "/?sort=title", "/active/"]
+
+    def asked() -> list[tuple[int, str]]:
+        found = []
+        for place in places:
+            with CaptureQueriesContext(connection) as queries_made:
+                page = client.get(place).content
+            found.append((len(queries_made), without_token(page)))
+        return found
+
+    asked()  # what is asked once, and kept
+    before = asked()
+    for number in range(60):
+        made = documents.create(author.pk, Content(f"Open, but not for you {number}", "open"))
+        sharing.set_access(made.pk, Document.Access.NAMED, actor=author.pk)
+        sharing.give(made.pk, cast["reader"].pk, may_edit=False, actor=author.pk)
+    assert asked() == before
 
 
 def test_it_is_not_counted_as_new(cast: dict[str, Person], secret: Document) -> None:

@@ -136,5 +136,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     status = 422 if request.method == "POST" else 200
     context = {"form": form, "invitation": invited}
     response = render(request, "people/invitation.html", context, status=status)
-    response["Referrer-Policy"] = "no-referrer"  # the address is a secret
+    # The address is a secret. ("no-referrer" would make browsers send the form with the
+    # Origin "null", which is refused as that of another site.)
+    response["Referrer-Policy"] = "strict-origin"
     return response

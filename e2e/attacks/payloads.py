@@ -135,7 +135,13 @@ LINES = (*SCRIPTS, *ELEMENTS, *HTMX, *TEMPLATES, *CLOBBERING, *UNICODE)
 END = "the-end"
 #: All of it as one document: each on its own, and within a heading, a list and a cell.
 TEXT = "\n\n".join(
-    [*LINES, *MARKDOWN, *(f"- {line}\n\n## {line}" for line in LINES if "\n" not in line), END]
+    [
+        *LINES,
+        *MARKDOWN,
+        *(f"- {line}\n\n## {line}" for line in LINES if "\n" not in line),
+        f"## {LINES[0]} {END}",
+        END,
+    ]
 )
 
 
