@@ -48,7 +48,8 @@ class Hub:
         self._watches: dict[str, AnyWatch] = {}
         self._cohorts: dict[tuple[str, tuple[str, ...]], Cohort] = {}
         self._topics: dict[str, set[str]] = {}
-        self._dirty: set[str] = set()
+        #: In order, so that pages that need the same get the same bytes.
+        self._dirty: dict[str, None] = {}
         self._jobs: dict[Job, Sequence[AnyWatch]] = {}
         self._failures: dict[str, int] = {}
         self._alarm: asyncio.TimerHandle | None = None
@@ -74,7 +75,7 @@ class Hub:
             watch = self._watches[identifier]
             is_busy = watch.region.name in busy
             if watch.enter(socket, marks.get(identifier, ""), is_busy=is_busy):
-                self._dirty.add(identifier)
+                self._dirty[identifier] = None
         if self._dirty:
             self._wake.set()
 
@@ -130,14 +131,14 @@ class Hub:
         for topic in topics:
             meter.count("events")
             if identifiers := self._topics.get(topic):
-                meter.count("coalesced", len(identifiers & self._dirty))
-                self._dirty |= identifiers
+                meter.count("coalesced", len(identifiers & self._dirty.keys()))
+                self._dirty.update(dict.fromkeys(identifiers))
                 self._since = self._since or time.monotonic()
                 self._wake.set()
 
     def everything_changed(self) -> None:
         """Events may have been lost: look at everything anew."""
-        self._dirty |= self._watches.keys()
+        self._dirty.update(dict.fromkeys(self._watches))
         self._wake.set()
 
     # The flush.
@@ -189,7 +190,7 @@ class Hub:
             watch = self._watches.get(identifier)
             if watch is not None and (watch.region.name in busy or not self._is_due(watch)):
                 continue
-            self._dirty.discard(identifier)
+            self._dirty.pop(identifier, None)
             if watch is not None:
                 by_name.setdefault(watch.region.name, []).append(watch)
         started = []
@@ -247,7 +248,7 @@ class Hub:
         asyncio.get_running_loop().call_later(delay, self._retry, again)
 
     def _retry(self, identifiers: set[str]) -> None:
-        self._dirty |= identifiers
+        self._dirty.update(dict.fromkeys(identifiers))
         self._wake.set()
 
     def _put_states(
