@@ -30,7 +30,8 @@ def environment(folder: Path, **settings: str) -> dict[str, str]:
     return {
         "DJANGO_SETTINGS_MODULE": "project.settings",
         # What writes here does it as fast as it gets answers.
-        "LIMITS": "saves_per_minute=0,autosaves_per_minute=0",
+        "LIMITS": "saves_per_minute=0,autosaves_per_minute=0,comparisons_per_minute=0,"
+        "previews_per_minute=0,changes_per_minute=0",
         "DATA_DIR": str(folder),
         "SECRET_KEY": "only-for-this-measurement-and-never-served-to-anybody",
         "PORT": str(free_port()),

@@ -13,7 +13,7 @@ from django.test import Client
 from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
 
-from collab.live import process
+from collab.live import process, rates
 from collab.live.process import Process
 from collab.models import Document, Person
 from collab.operations import documents
@@ -33,6 +33,7 @@ def _stage(settings: Settings, tmp_path: Path) -> None:
     }
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     cache.clear()
+    rates._here.clear()  # noqa: SLF001  (what a process counts for itself)
     # Each test counts for itself, also beside others on the same Redis.
     limits = {**settings.CACHES["limits"], "KEY_PREFIX": uuid.uuid4().hex}
     settings.CACHES = {**settings.CACHES, "limits": limits}

@@ -221,7 +221,8 @@ def staff_keys(viewer: AbstractBaseUser, keys: Sequence[str]) -> Collection[str]
 
 def _document_keys(documents: DocumentQuerySet, keys: Sequence[str]) -> set[str]:
     ids = [int(key) for key in keys if key.isdecimal()]
-    return {str(pk) for pk in documents.filter(pk__in=ids).values_list("pk", flat=True)}
+    found = documents.filter(pk__in=ids).order_by()
+    return {str(pk) for pk in found.values_list("pk", flat=True)}
 
 
 def _keys_with_document(documents: DocumentQuerySet, keys: Sequence[str]) -> list[str]:

@@ -111,6 +111,8 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
             return True  # counted before, or all that there are are counted here
         open_here = self.process.hub.by_user.get(page.user_id, ())
         here = {socket.page.id for socket in open_here} | {page.id}
+        if len(here) * conf().processes <= conf().sockets_per_person:
+            return True  # even if they have as many in every other process
         elsewhere = await db.run(self.process.presence.elsewhere, page.user_id, here)
         if within(len(here) + elsewhere):
             return True
@@ -201,9 +203,9 @@ def let_in(session_key: str, address: str) -> tuple[AbstractBaseUser | None, boo
     user = person_of(session_key) if session_key else None
     if user is None:
         who, most = rates.network(address), conf().stranger_opens_per_minute
-        return None, not rates.spend(STRANGER_OPENS, who, most)
+        return None, not rates.spend_here(STRANGER_OPENS, who, most)
     most = conf().socket_opens_per_minute
-    return user, not rates.spend(SOCKET_OPENS, f"person-{user.pk}", most)
+    return user, not rates.spend_here(SOCKET_OPENS, f"person-{user.pk}", most)
 
 
 def within(sockets: int) -> bool:

@@ -164,15 +164,16 @@ def check_known(region_ids: Iterable[str]) -> None:
 
 
 def permitted(user: AbstractBaseUser, region_ids: Iterable[str]) -> set[str]:
-    """Which of these regions may the person see now? One question per name."""
-    by_name: dict[str, list[str]] = {}
+    """Which of these regions may the person see now? One question per permission."""
+    asked: dict[regions.Permission, dict[str, list[str]]] = {}
     for identifier in region_ids:
         name, key = regions.parse_id(identifier)
-        by_name.setdefault(name, []).append(key)
+        asked.setdefault(regions.get(name).allow, {}).setdefault(key, []).append(identifier)
     return {
-        regions.region_id(name, key)
-        for name, keys in by_name.items()
-        for key in regions.get(name).allow(user, keys)
+        identifier
+        for allow, by_key in asked.items()
+        for key in allow(user, list(by_key))
+        for identifier in by_key.get(key, ())
     }
 
 

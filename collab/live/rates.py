@@ -34,7 +34,7 @@ IPV6_NETWORK = 64
 #: How long the number of refusals is remembered.
 REMEMBERED_SECONDS = 90 * 24 * 3600
 
-#: What this process counts while the shared cache is away.
+#: What this process counts for itself, and while the shared cache is away.
 _here = LocMemCache("live.rates", {"OPTIONS": {"MAX_ENTRIES": 100_000}})
 _asked_again_at = 0.0
 
@@ -52,11 +52,21 @@ def spend(act: str, who: str, most: int, seconds: int = 60) -> int:
         0, or after how many seconds they may do it again; it is then counted as a
         refusal.
     """
+    return _spend(_count, act, who, most, seconds)
+
+
+def spend_here(act: str, who: str, most: int, seconds: int = 60) -> int:
+    """The same, counted by this process alone, which allows its share of ``most``: for
+    what a thousand pages do at once, as after a restart, and balancing spreads anyway."""
+    return _spend(_count_here, act, who, -(-most // conf().processes), seconds)
+
+
+def _spend(count: Callable[[str, int], int], act: str, who: str, most: int, seconds: int) -> int:
     if not most:
         return 0
     now = int(time.time())
     window = now // seconds
-    if _count(f"rate:{act}:{who}:{window}", 2 * seconds) <= most:
+    if count(f"rate:{act}:{who}:{window}", 2 * seconds) <= most:
         return 0
     note_refusal(act)
     return (window + 1) * seconds - now
@@ -88,13 +98,18 @@ def network(address: str) -> str:
 
 
 def _count(key: str, seconds: int) -> int:
-    def add_one(cache: BaseCache) -> int:
-        try:
-            return cache.incr(key)
-        except ValueError:  # the first
-            return 1 if cache.add(key, 1, seconds) else cache.incr(key)
+    return _asking(lambda cache: _add_one(cache, key, seconds))
 
-    return _asking(add_one)
+
+def _count_here(key: str, seconds: int) -> int:
+    return _add_one(_here, key, seconds)
+
+
+def _add_one(cache: BaseCache, key: str, seconds: int) -> int:
+    try:
+        return cache.incr(key)
+    except ValueError:  # the first
+        return 1 if cache.add(key, 1, seconds) else cache.incr(key)
 
 
 def _asking(question: Callable[[BaseCache], Answer]) -> Answer:

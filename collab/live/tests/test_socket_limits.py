@@ -97,7 +97,7 @@ async def test_pages_of_other_processes_count(
     engine: Process, shared_bus: None, leela: Person, fry: Person, settings: Settings
 ) -> None:
     """Those of a process that has died do not, nor those that have left, nor others'."""
-    settings.LIVE = {**settings.LIVE, "sockets_per_person": 3}
+    settings.LIVE = {**settings.LIVE, "sockets_per_person": 3, "processes": 4}
     node = await pages_elsewhere(leela, 3)
     await pages_elsewhere(fry, 3, "f")
     client = await signed_in(leela)
@@ -119,7 +119,7 @@ async def test_pages_that_come_over_count_once(
     engine: Process, shared_bus: None, leela: Person, settings: Settings
 ) -> None:
     """The other process has died a moment ago: its rows still stand when they are back."""
-    settings.LIVE = {**settings.LIVE, "sockets_per_person": 3}
+    settings.LIVE = {**settings.LIVE, "sockets_per_person": 3, "processes": 4}
     client = await signed_in(leela)
     node = await Node.objects.acreate(boot="b", host="elsewhere", pid=1)
     pages = [LivePage("/", client, connect(client)) for _ in range(3)]
