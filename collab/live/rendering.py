@@ -154,7 +154,7 @@ def read_feed(
     Args:
         head: the entry that most pages have; some are behind.
     """
-    entries = feed.entries(after, FEED_LOOKBACK)
+    entries, newest = read_entries(feed, after)
     html = {
         (entry.id, language, you): feed.render(entry, language, you)
         for entry in entries
@@ -163,8 +163,19 @@ def read_feed(
     }
     new = [entry for entry in entries if entry.id > head]
     apart = {user for e in new for user in users if user in e.you or not e.seen_by(user)}
-    head = entries[-1].id if entries else max(after, feed.head())
+    head = max(after, newest)
     return News(after, languages, users, head, entries, html, frozenset(apart))
+
+
+def read_entries(feed: Feed, after: int) -> tuple[Sequence[Entry], int]:
+    """A feed's entries after ``after``, and the id of the newest that they tell of."""
+    entries = feed.entries(after, FEED_LOOKBACK)
+    if entries:
+        return entries, entries[-1].id
+    head = feed.head()
+    if head > after:  # it came between the two questions, or is gone already
+        entries = feed.entries(after, FEED_LOOKBACK)
+    return entries, entries[-1].id if entries else head
 
 
 def latest_of_slots(entries: Sequence[Entry]) -> list[Entry]:

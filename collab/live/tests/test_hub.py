@@ -573,6 +573,26 @@ async def test_a_feed_appends_what_came_and_never_repeats(hub: Hub) -> None:
     assert len(wire.frames) == 1
 
 
+async def test_an_entry_that_comes_while_the_feed_is_read_is_not_passed_over(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the question for entries and that for the newest."""
+    one, wire = socket(LEELA, "en", "log")
+    hub.join(one, {"log": "0"})
+    head = Log.head
+
+    def head_after_one_more(self: Log) -> int:
+        if not self.rows:
+            self.rows.append(Entry(1, {"text": "just in time"}, "a"))
+        return head(self)
+
+    monkeypatch.setattr(Log, "head", head_after_one_more)
+    await hub.flush()
+    hub.changed(["log"])
+    await hub.flush()
+    assert [frame for frame in wire.frames if "just in time" in frame] != []
+
+
 async def test_a_feed_replays_the_newest_and_counts_the_rest(hub: Hub) -> None:
     """A page that was away gets twenty entries and a count."""
     Log.rows.extend(Entry(n, {"text": f"e{n}."}, f"s{n}") for n in range(1, 36))
