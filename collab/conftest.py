@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from asgiref.sync import SyncToAsync
 from django.core.cache import cache
+from django.db import connections
 from django.test import Client
 from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
 
-from collab.live import process, rates
+from collab.live import db, process, rates
 from collab.live.process import Process
 from collab.models import Document, Person
 from collab.operations import documents
@@ -21,6 +23,15 @@ from collab.operations import documents
 # How long an example takes says nothing on a busy machine.
 hypothesis_settings.register_profile("untimed", deadline=None)
 hypothesis_settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """At the end the database goes, and PostgreSQL lets it go only when nobody is
+    connected: neither the thread in which asynchronous tests do their work."""
+    yield
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
+    db.shutdown()
 
 
 @pytest.fixture(autouse=True)
