@@ -20,7 +20,7 @@ from pathlib import Path
 from signal import SIGINT, SIGTERM, signal
 
 from e2e.services import LOCALHOST, postgres_server, redis_server
-from e2e.stack import ROOT, Postgres, Stack, temporary_folder
+from e2e.stack import ROOT, Postgres, Stack, prepared, temporary_folder
 
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 #: What surrounds the shipped file on a server, here without root's folders.
@@ -82,16 +82,13 @@ def behind_nginx(postgres: Postgres, redis_url: str, port: int, processes: int) 
             redis_url=redis_url,
             extra={"PROCESSES": str(processes), "BEHIND_PROXY": "1"},
         )
-        stack.prepare()
         paths = [folder / f"serve-{number}.sock" for number in range(processes)]
-        try:
+        with prepared(stack):
             for path in paths:
                 serve_on(stack, path)
             servers = [f"unix:{path}" for path in paths]
             stack.run("nginx", nginx_command(folder, port, servers, servers), port)
             yield stack
-        finally:
-            stack.stop()
 
 
 def serve_on(stack: Stack, path: Path) -> None:

@@ -231,6 +231,16 @@ def temporary_folder(name: str) -> Iterator[Path]:
 
 
 @contextmanager
+def prepared(stack: Stack) -> Iterator[Stack]:
+    """Prepare a stack, and stop at the end whatever has been started of it."""
+    stack.prepare()
+    try:
+        yield stack
+    finally:
+        stack.stop()
+
+
+@contextmanager
 def sqlite_stack(extra: Mapping[str, str] | None = None) -> Iterator[Stack]:
     """One process, SQLite, in-memory layer.
 
@@ -239,12 +249,9 @@ def sqlite_stack(extra: Mapping[str, str] | None = None) -> Iterator[Stack]:
     """
     with temporary_folder("sqlite") as folder:
         stack = Stack(folder, free_ports(1), extra=extra)
-        stack.prepare()
-        try:
+        with prepared(stack):
             stack.start()
             yield stack
-        finally:
-            stack.stop()
 
 
 @contextmanager
@@ -264,9 +271,6 @@ def cluster_stack(
             redis_url=redis_url,
             extra=extra,
         )
-        stack.prepare()
-        try:
+        with prepared(stack):
             stack.start()
             yield stack
-        finally:
-            stack.stop()

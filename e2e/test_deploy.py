@@ -16,7 +16,7 @@ from websockets.typing import Origin
 from e2e.cluster import behind_nginx, nginx_command
 from e2e.people import PersonMaker, sign_in
 from e2e.services import LOCALHOST
-from e2e.stack import ROOT, Postgres, Stack, free_ports, temporary_folder
+from e2e.stack import ROOT, Postgres, Stack, free_ports, prepared, temporary_folder
 
 SERVICE_RESTART = 1012
 PYTHON_BIN = Path(sys.executable).parent
@@ -35,7 +35,6 @@ def nginx(postgres: Postgres, redis_url: str) -> Iterator[Stack]:
             origin_ports=[port],
             extra={"BEHIND_PROXY": "1"},
         )
-        stack.prepare()
         gunicorn = [
             str(PYTHON_BIN / "gunicorn"),
             "project.wsgi",
@@ -45,7 +44,7 @@ def nginx(postgres: Postgres, redis_url: str) -> Iterator[Stack]:
             "75",
         ]
         serve = [sys.executable, str(ROOT / "manage.py"), "serve", "--proxy-headers"]
-        try:
+        with prepared(stack):
             stack.run("web", [*gunicorn, "--bind", f"127.0.0.1:{web}"], web)
             stack.run("live", [*serve, "--port", str(live)], live)
             stack.run(
@@ -54,8 +53,6 @@ def nginx(postgres: Postgres, redis_url: str) -> Iterator[Stack]:
                 port,
             )
             yield stack
-        finally:
-            stack.stop()
 
 
 @pytest.fixture(scope="module")
@@ -72,12 +69,9 @@ def _alone(server: str) -> Iterator[Stack]:
     command = [str(PYTHON_BIN / server), *options, str(port), "project.asgi:application"]
     with temporary_folder(server) as folder:
         stack = Stack(folder, [port])
-        stack.prepare()
-        try:
+        with prepared(stack):
             stack.run(server, command, port)
             yield stack
-        finally:
-            stack.stop()
 
 
 @pytest.fixture(scope="module")

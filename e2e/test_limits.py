@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from e2e.people import PersonMaker
 from e2e.services import eventually
-from e2e.stack import Stack, free_ports, temporary_folder
+from e2e.stack import Stack, sqlite_stack
 from e2e.test_autosave import DRAFT, KEPT
 
 TOO_MANY = 4429
@@ -25,15 +25,8 @@ for number in range(6):
 
 @pytest.fixture(scope="module")
 def limited() -> Iterator[Stack]:
-    with temporary_folder("limited") as folder:
-        extra = {"DJANGO_SETTINGS_MODULE": "e2e.limited"}
-        stack = Stack(folder, free_ports(1), extra=extra)
-        stack.prepare()
-        try:
-            stack.start()
-            yield stack
-        finally:
-            stack.stop()
+    with sqlite_stack(extra={"DJANGO_SETTINGS_MODULE": "e2e.limited"}) as stack:
+        yield stack
 
 
 on_limited = pytest.mark.parametrize("stack", ["limited"], indirect=True)

@@ -85,10 +85,6 @@ class Audience:
     def __bool__(self) -> bool:
         return bool(self.by_language)
 
-    def __iter__(self) -> Iterator[Cohort]:
-        for cohorts in self.by_language.values():
-            yield from cohorts
-
     def add(self, cohort: Cohort) -> None:
         self.by_language.setdefault(cohort.language, set()).add(cohort)
 

@@ -12,7 +12,7 @@ import pytest
 from e2e.attacks.raw import Record
 from e2e.cluster import nginx_command
 from e2e.services import LOCALHOST
-from e2e.stack import ROOT, Stack, free_ports, temporary_folder
+from e2e.stack import ROOT, Stack, free_ports, prepared, temporary_folder
 
 WITNESSED = {"DJANGO_SETTINGS_MODULE": "e2e.attacks.witness"}
 GUNICORN = ("--threads", "4", "--keep-alive", "75", "--bind")
@@ -48,10 +48,9 @@ def fronts(redis_url: str) -> Iterator[dict[str, Front]]:
             origin_ports=[*ways.values()],
             extra={**WITNESSED, "PROCESSES": "2"},
         )
-        stack.prepare()
         serve = [sys.executable, str(ROOT / "manage.py"), "serve", "--proxy-headers"]
         gunicorn = [str(Path(sys.executable).with_name("gunicorn")), "project.wsgi", *GUNICORN]
-        try:
+        with prepared(stack):
             stack.start()
             stack.env["BEHIND_PROXY"] = "1"
             stack.run("behind", [*serve, "--port", str(proxied)], proxied)
@@ -63,8 +62,6 @@ def fronts(redis_url: str) -> Iterator[dict[str, Front]]:
                 stack.run(name, nginx_command(place, ways[name], *servers), ways[name])
             record = Record(folder)
             yield {name: Front(port, stack, record) for name, port in ways.items()}
-        finally:
-            stack.stop()
 
 
 @pytest.fixture(params=["daphne", "nginx", "gunicorn"])

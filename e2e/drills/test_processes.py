@@ -21,7 +21,7 @@ from e2e.drills.crowd import Crowd, are_right
 from e2e.lengths import length
 from e2e.people import PersonMaker
 from e2e.services import LOCALHOST, NotReady, Postgres, Service, eventually, free_ports
-from e2e.stack import ROOT, Stack, healthy, temporary_folder
+from e2e.stack import ROOT, Stack, healthy, prepared, temporary_folder
 
 SERVICE_RESTART = 1012
 #: What is promised for a process that dies, and for one that is restarted (seconds).
@@ -167,16 +167,13 @@ def ahead(postgres: Postgres, redis_url: str) -> Iterator[Stack]:
     """Two processes, the second on a host whose clock is ten minutes ahead."""
     with temporary_folder("ahead") as folder:
         stack = Stack(folder, free_ports(2), database_url=postgres.database(), redis_url=redis_url)
-        stack.prepare()
         right = stack.env
-        try:
+        with prepared(stack):
             stack.serve(0)
             stack.env = {**right, **AHEAD, "LD_PRELOAD": library()}
             stack.serve(1)
             stack.env = right
             yield stack
-        finally:
-            stack.stop()
 
 
 def time_of_day(port: int) -> datetime:

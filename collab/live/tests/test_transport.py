@@ -164,6 +164,17 @@ class Stage:
         self.sent += data
         self.protocol.sendData(data)
 
+    def does(self, act: str, number: int) -> None:
+        """One of ``acts``, which happens to this socket alone."""
+        if act == "say":
+            self.say(f"pong {number}")
+        elif act == "hold":
+            self.hold()
+        elif act == "let go":
+            self.protocol.let_go()
+        elif act == "turn":
+            self.reactor.turn()
+
     def drain(self) -> bytes:
         """Let the loop turn until nobody wants to write; what the socket has."""
         self.protocol.let_go()
@@ -323,14 +334,8 @@ def test_every_byte_arrives_in_order(
     for number, act in enumerate(acted):
         if act == "push":
             stage.push(f"<p>{number}</p>" * 20)
-        elif act == "say":
-            stage.say(f"pong {number}")
-        elif act == "hold":
-            stage.hold()
-        elif act == "let go":
-            stage.protocol.let_go()
-        elif act == "turn":
-            stage.reactor.turn()
+        else:
+            stage.does(act, number)
     assert stage.drain() == stage.sent
 
 
@@ -416,16 +421,9 @@ def test_every_byte_arrives_in_order_in_a_bundle(
     """Pushes to all, between what happens to one."""
     everybody = crowd(*scripts)
     for number, (act, whose) in enumerate(acted):
-        stage = everybody.stages[whose % len(scripts)]
         if act == "push":
             everybody.push(f"<p>{number}</p>" * 20)
-        elif act == "say":
-            stage.say(f"pong {number}")
-        elif act == "hold":
-            stage.hold()
-        elif act == "let go":
-            stage.protocol.let_go()
-        elif act == "turn":
-            stage.reactor.turn()
+        else:
+            everybody.stages[whose % len(scripts)].does(act, number)
     for stage in everybody.stages:
         assert stage.drain() == stage.sent
