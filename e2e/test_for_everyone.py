@@ -132,6 +132,28 @@ def test_no_page_scrolls_sideways_or_violates_the_policy(
     assert policy.violations + policy.reports == []
 
 
+def test_a_menu_stays_in_the_window(person: PersonMaker, written: Written) -> None:
+    """However low its button is and however small the window, each entry can be seen
+    and chosen where it is; opening it scrolls nothing."""
+    for height in (720, 400):
+        leela = person("leela", viewport={"width": 390, "height": height})
+        document = written("A title that goes on " * 8, "One\n\n" * 40, by="leela")
+        leela.opens(document)
+        more = leela.button("More")
+        more.evaluate("button => scrollTo(0, button.getBoundingClientRect().top - innerHeight / 2)")
+        leela.page.evaluate("() => scrollBy(0, -innerHeight / 3)")
+        more.click()
+        menu = leela.page.locator("#document-menu")
+        expect(menu).to_have_css("opacity", "1")
+        box = menu.bounding_box()
+        assert box is not None
+        assert box["y"] >= 0
+        assert box["y"] + box["height"] <= height
+        leela.button("Move to trash").click()
+        expect(leela.button("Undo")).to_be_visible()
+        leela.leaves()
+
+
 def test_the_skip_link_comes_first(leela: Person) -> None:
     """One Tab and Enter lead past the header into the content."""
     leela.opens_dashboard()
