@@ -11,7 +11,8 @@ import asyncio
 import contextlib
 import inspect
 import logging
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from daphne import http_protocol
@@ -32,6 +33,10 @@ logger = logging.getLogger(__name__)
 #: A silent client is pinged after this long, and gone after as long again
 #: (with the grace of leaving, a pulled cable is noticed within 25 s).
 PING_SECONDS = 8
+#: Each connection is looked at once in this time, in so many parts: 5,000 pings in one
+#: go would hold up everything else.
+ROUND_SECONDS = 1.0
+PARTS = 20
 #: RFC 6455, section 7.4.1 (IANA registry): "Service Restart"; htmx comes back.
 SERVICE_RESTART = 1012
 #: How long applications may take to end after SIGTERM.
@@ -76,7 +81,13 @@ http_protocol.WebRequest = HardenedRequest
 
 
 class LiveProtocol(WiredProtocol, WebSocketProtocol):  # type: ignore[misc]
-    """Daphne's, with a wire for the hub."""
+    """Daphne's, with a wire for the hub, and with pings that cost little."""
+
+    def check_timeouts(self) -> None:
+        if self.wire is not None and self.state == STATE_OPEN:
+            self.check_life(self.server.ping_interval)
+        else:  # the handshake has a limit, too
+            super().check_timeouts()
 
 
 class HardenedServer(Server):  # type: ignore[misc]
@@ -93,6 +104,9 @@ class HardenedServer(Server):  # type: ignore[misc]
         self.on_listening = on_listening
         self.ports: list[Any] = []
         self.is_draining = False
+        #: Connections that are not looked at yet in this round, and how many at a time.
+        self.unchecked: list[Any] = []
+        self.part = 0
         super().__init__(
             application,
             endpoints=endpoints,
@@ -119,6 +133,17 @@ class HardenedServer(Server):  # type: ignore[misc]
     def listen_error(self, failure: Any) -> None:
         self.refusal = failure.getErrorMessage()
         super().listen_error(failure)
+
+    def timeout_checker(self) -> None:
+        """Look at a part of the connections. Daphne looks at all, every two seconds."""
+        if not self.unchecked:
+            self.unchecked = list(self.connections)
+            self.part = math.ceil(len(self.unchecked) / PARTS)
+        for protocol in self.unchecked[: self.part]:
+            if protocol in self.connections:
+                protocol.check_timeouts()
+        del self.unchecked[: self.part]
+        asyncio.get_running_loop().call_later(ROUND_SECONDS / PARTS, self.timeout_checker)
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         if self.is_draining and scope["type"] == "http":
@@ -228,48 +253,61 @@ class Tap:
 CHANGED = "is not as expected; install the versions that requirements.txt pins."
 
 
+#: Methods, with their parameters where they are overridden or called with some.
+METHODS: Sequence[tuple[type, str, Sequence[str] | None]] = [
+    (Server, "create_application", ["self", "protocol", "scope"]),
+    (Server, "kill_all_applications", ["self"]),
+    (Server, "timeout_checker", ["self"]),
+    (Server, "handle_reply", ["self", "protocol", "message"]),
+    (WebRequest, "registerProducer", ["self", "producer", "streaming"]),
+    (WebRequest, "handleContentChunk", ["self", "data"]),
+    (WebRequest, "process", None),
+    (WebRequest, "basic_error", ["self", "status", "status_text", "body"]),
+    (WebSocketProtocol, "sendCloseFrame", None),
+    (WebSocketProtocol, "sendData", None),
+    (WebSocketProtocol, "_trigger", ["self"]),
+    (WebSocketProtocol, "dataReceived", ["self", "data"]),
+    (WebSocketProtocol, "check_timeouts", ["self"]),
+]
+#: Functions, and a name that each must mention.
+MENTIONS: Sequence[tuple[Any, str]] = [
+    (http_protocol.HTTPFactory.buildProtocol, "WebRequest"),
+    (WebSocketProtocol._dataReceived, "data"),
+    (WebSocketProtocol.processData, "current_frame"),
+    (AsyncioSelectorReactor.addWriter, "_writers"),
+]
+#: What the wires read of a transport (live/transport.py).
+OF_A_TRANSPORT = (
+    "dataBuffer",
+    "offset",
+    "_tempDataBuffer",
+    "_tempDataLen",
+    "disconnecting",
+    "connected",
+)
+
+
 def check() -> None:
     """Fail loudly if Daphne is not the one this module was written for.
 
     Raises:
         RuntimeError: something relied on is missing.
     """
-    expected = [
-        (Server, "create_application", ["self", "protocol", "scope"]),
-        (Server, "kill_all_applications", ["self"]),
-        (Server, "handle_reply", ["self", "protocol", "message"]),
-        (WebRequest, "registerProducer", ["self", "producer", "streaming"]),
-        (WebRequest, "handleContentChunk", ["self", "data"]),
-        (WebRequest, "process", None),
-        (WebRequest, "basic_error", ["self", "status", "status_text", "body"]),
-        (WebSocketProtocol, "sendCloseFrame", None),
-        (WebSocketProtocol, "sendData", None),
-        (WebSocketProtocol, "_trigger", ["self"]),
-    ]
-    for owner, name, parameters in expected:
+    for owner, name, parameters in METHODS:
         method = getattr(owner, name, None)
         if method is None or (
             parameters is not None and list(inspect.signature(method).parameters) != parameters
         ):
             raise RuntimeError(f"{owner.__name__}.{name} {CHANGED}")
-    if "WebRequest" not in http_protocol.HTTPFactory.buildProtocol.__code__.co_names:
-        raise RuntimeError(f"HTTPFactory.buildProtocol {CHANGED}")
-    if "_parsePOSTFormSubmission" not in http.Request.__annotations__:
-        raise RuntimeError(f"Request._parsePOSTFormSubmission {CHANGED}")
-    # What the wires read of Twisted's and autobahn's objects (live/transport.py).
+    for function, name in MENTIONS:
+        if name not in inspect.getsource(function):
+            raise RuntimeError(f"{function.__qualname__} {CHANGED}")
     no_reactor: Any = object()
     written_to = abstract.FileDescriptor(reactor=no_reactor)
-    for name in (
-        "dataBuffer",
-        "offset",
-        "_tempDataBuffer",
-        "_tempDataLen",
-        "disconnecting",
-        "connected",
-    ):
+    for name in OF_A_TRANSPORT:
         if not hasattr(written_to, name):
             raise RuntimeError(f"FileDescriptor.{name} {CHANGED}")
+    if "_parsePOSTFormSubmission" not in http.Request.__annotations__:
+        raise RuntimeError(f"Request._parsePOSTFormSubmission {CHANGED}")
     if not hasattr(tcp.Server, "TLS") or WebSocketProtocol.STATE_OPEN != STATE_OPEN:
         raise RuntimeError(f"tcp.Server.TLS or WebSocketProtocol.STATE_OPEN {CHANGED}")
-    if "_writers" not in inspect.getsource(AsyncioSelectorReactor.addWriter):
-        raise RuntimeError(f"AsyncioSelectorReactor._writers {CHANGED}")

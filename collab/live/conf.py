@@ -49,6 +49,8 @@ class LiveConf:
     statement_seconds: float = 2.0
     #: A socket with more unsent bytes than this is cut: it is not reading.
     socket_buffer_bytes: int = 2 * 1024 * 1024
+    #: A socket that has not taken a byte of what waits for it in this time is cut, too.
+    socket_stall_seconds: float = 10.0
     #: Frames waiting for one socket on servers without a fast path.
     socket_queue_frames: int = 256
     #: Longest accepted inbound frame (the resume message).

@@ -8,12 +8,14 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from daphne.ws_protocol import WebSocketProtocol
 from django.core.exceptions import ImproperlyConfigured
 
 from collab.live.conf import conf
 from collab.live.metrics import meter
-from project import event_loop
-from project.server import Inbox
+from collab.live.transport import STATE_OPEN
+from project import event_loop, server
+from project.server import HardenedServer, Inbox, LiveProtocol
 
 FRAME: dict[str, Any] = {"type": "websocket.receive", "text": "x"}
 END: dict[str, Any] = {"type": "websocket.disconnect", "code": 1006}
@@ -67,3 +69,74 @@ def test_uvloop_must_come_first() -> None:
     """Daphne, which the tests have loaded, chose its loop."""
     with pytest.raises(ImproperlyConfigured, match=r"is for manage\.py serve"):
         event_loop.choose("uvloop")
+
+
+@pytest.mark.parametrize(("owner", "name", "parameters"), server.METHODS)
+def test_a_changed_method_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, owner: type, name: str, parameters: list[str] | None
+) -> None:
+    """Better no server than one that loses what the hub writes."""
+    server.check()
+    changed = (lambda another: None) if parameters else None
+    monkeypatch.setattr(owner, name, changed)
+    with pytest.raises(RuntimeError, match=f"{owner.__name__}.{name} is not as expected"):
+        server.check()
+
+
+@pytest.mark.parametrize("place", range(len(server.MENTIONS)))
+def test_a_function_that_works_in_another_way_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, place: int
+) -> None:
+    def another() -> None: ...
+
+    mentions = list(server.MENTIONS)
+    mentions[place] = (another, mentions[place][1])
+    monkeypatch.setattr(server, "MENTIONS", mentions)
+    with pytest.raises(RuntimeError, match="another is not as expected"):
+        server.check()
+
+
+class Rounds(HardenedServer):
+    """A server without a network, whose connections write down when they are looked at."""
+
+    def __init__(self, number: int) -> None:
+        self.unchecked, self.part = [], 0
+        self.looked_at: list[int] = []
+        self.connections: dict[Any, Any] = {self.connection(n): {} for n in range(number)}
+
+    def connection(self, number: int) -> Any:
+        return Mock(check_timeouts=lambda: self.looked_at.append(number))
+
+
+async def test_each_connection_is_looked_at_once_in_a_round(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In parts, so that thousands of pings hold nobody up; who has gone is left out."""
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(loop, "call_later", Mock())
+    rounds = Rounds(103)
+    rounds.timeout_checker()
+    first = len(rounds.looked_at)
+    assert first == 6  # of 103 in 20 parts
+    gone = list(rounds.connections)[50]
+    del rounds.connections[gone]
+    for _ in range(17):
+        rounds.timeout_checker()
+    assert sorted(rounds.looked_at) == [n for n in range(103) if n != 50]
+    rounds.timeout_checker()
+    assert len(rounds.looked_at) == 102 + 6
+
+
+@pytest.mark.parametrize("has_wire", [True, False])
+def test_a_handshake_has_a_limit_too(monkeypatch: pytest.MonkeyPatch, has_wire: bool) -> None:
+    """Open sockets are asked for a sign of life; others are Daphne's business."""
+    asked, daphne = Mock(), Mock()
+    monkeypatch.setattr(LiveProtocol, "check_life", asked)
+    monkeypatch.setattr(WebSocketProtocol, "check_timeouts", daphne)
+    protocol = LiveProtocol.__new__(LiveProtocol)
+    protocol.server = Mock(ping_interval=8)
+    protocol.wire = Mock() if has_wire else None
+    protocol._state = STATE_OPEN
+    protocol.check_timeouts()
+    assert asked.called is has_wire
+    assert daphne.called is not has_wire

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from twisted.internet import tcp, unix
 
 from collab.live.conf import conf
-from collab.live.transport import Bundle, Frame, WiredProtocol, direct_send, framed
+from collab.live.transport import Bundle, Frame, QueueWire, WiredProtocol, direct_send, framed
 
 #: What a socket does with a ``send``: take at most so many bytes, or fail.
 Step = int | OSError
@@ -102,6 +103,12 @@ class Autobahn:
         self.state = self.STATE_OPEN
         self.send_queue: list[bytes] = []
         self.transport: Any = None
+        self.data = b""
+        self.current_frame: object = None
+        self.received: list[bytes] = []
+
+    def dataReceived(self, data: bytes) -> None:
+        self.received.append(data)
 
     def hold(self, data: bytes) -> None:
         """Something is sent in pieces, and waits."""
@@ -168,6 +175,9 @@ class Stage:
         """One of ``acts``, which happens to this socket alone."""
         if act == "say":
             self.say(f"pong {number}")
+        elif act == "ping":
+            self.sent += PING
+            self.wire.ping()
         elif act == "hold":
             self.hold()
         elif act == "let go":
@@ -298,6 +308,130 @@ def test_a_client_that_does_not_read_is_cut() -> None:
     assert (transport.dataBuffer, transport._tempDataBuffer, transport._tempDataLen) == (b"", [], 0)
 
 
+class Clock:
+    """The monotonic clock, as far as a test lets it go."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    found = Clock()
+    monkeypatch.setattr("collab.live.transport.time", found)
+    return found
+
+
+PING, PONG = b"\x89\x00", b"\x8a\x80mask"
+EVERY = 8.0
+
+
+def test_a_silent_client_is_asked_and_then_cut(clock: Clock) -> None:
+    """One ping after a silence, straight to the socket; without an answer in as long
+    again the connection is aborted."""
+    stage = Stage()
+    clock.now += EVERY - 1
+    stage.protocol.check_life(EVERY)
+    assert not stage.socket.taken
+    clock.now += 2
+    stage.protocol.check_life(EVERY)
+    assert stage.socket.taken == PING
+    clock.now += EVERY - 1
+    stage.protocol.check_life(EVERY)
+    assert not stage.reactor.later
+    clock.now += 2
+    stage.protocol.check_life(EVERY)
+    assert len(stage.reactor.later) == 1
+    assert stage.socket.taken == PING
+    stage.protocol.check_life(EVERY)
+    assert len(stage.reactor.later) == 1
+
+
+@pytest.mark.parametrize(("data", "is_passed_on"), [(PONG, False), (b"\x81\x85maskhello", True)])
+def test_whatever_a_client_says_is_a_sign_of_life(
+    clock: Clock, data: bytes, is_passed_on: bool
+) -> None:
+    """An empty pong is nothing else, and autobahn need not see it."""
+    stage = Stage()
+    for _ in range(3):
+        clock.now += EVERY + 1
+        stage.protocol.check_life(EVERY)
+        stage.protocol.dataReceived(data)
+    assert stage.socket.taken == PING * 3
+    assert not stage.reactor.later
+    assert stage.protocol.received == ([data] * 3 if is_passed_on else [])
+
+
+@pytest.mark.parametrize(
+    ("data", "frame", "state"),
+    [(b"\x81", None, 3), (b"", object(), 3), (b"", None, 2), (b"", None, 1)],
+    ids=["part of a header waits", "within a frame", "closing", "connecting"],
+)
+def test_what_only_looks_like_a_pong_is_passed_on(
+    clock: Clock, data: bytes, frame: object, state: int
+) -> None:
+    """Within another frame the same bytes are a part of its payload."""
+    stage = Stage()
+    stage.protocol.data, stage.protocol.current_frame = data, frame
+    stage.protocol.state = state
+    stage.protocol.dataReceived(PONG)
+    assert stage.protocol.received == [PONG]
+
+
+@pytest.mark.parametrize("almost", [b"\x8a\x81maskx", b"\x8a\x00\x8a\x00\x8a\x00", PONG + PONG])
+def test_another_pong_is_autobahns(clock: Clock, almost: bytes) -> None:
+    """With a payload, without its mask (against the protocol), or several at once."""
+    stage = Stage()
+    stage.protocol.dataReceived(almost)
+    assert stage.protocol.received == [almost]
+
+
+def test_a_client_that_takes_nothing_is_cut(clock: Clock) -> None:
+    """However little waits for it; it is not asked, since it could not hear."""
+    stage = Stage(*[FULL] * 100)
+    stage.push("green")
+    stage.protocol.check_life(EVERY)
+    clock.now += conf().socket_stall_seconds - 1
+    stage.push("red")
+    stage.protocol.check_life(EVERY)
+    assert not stage.reactor.later
+    clock.now += 2
+    stage.protocol.check_life(EVERY)
+    assert len(stage.reactor.later) == 1
+    assert not stage.socket.taken
+
+
+def test_a_client_that_takes_a_little_is_waited_for(clock: Clock) -> None:
+    """A long text over a slow line. When it has all, it is asked like others."""
+    stage = Stage(*[10] * 6)
+    stage.push("x" * 50)
+    while stage.reactor.writers:
+        clock.now += conf().socket_stall_seconds - 1
+        stage.protocol.check_life(EVERY)
+        stage.reactor.turn()
+    assert stage.socket.taken == stage.sent
+    assert not stage.reactor.later
+    clock.now += EVERY + 1
+    stage.protocol.check_life(EVERY)
+    assert stage.socket.taken == stage.sent + PING
+
+
+async def test_elsewhere_a_client_that_takes_nothing_is_cut(settings: Any) -> None:
+    """A server's ``send`` that does not come back, for too long."""
+    settings.LIVE = {"socket_stall_seconds": 0.01}
+    cut, forever = asyncio.Event(), asyncio.Event()
+
+    async def send(message: object) -> None:
+        await forever.wait()
+
+    wire = QueueWire(send, cut.set)
+    wire.write(Frame("green"))
+    async with asyncio.timeout(5):
+        await cut.wait()
+
+
 def test_a_unix_socket_has_the_straight_way_too() -> None:
     """Behind a proxy; unless file descriptors wait to be passed on with the bytes."""
     stage = Stage(server=unix.Server)
@@ -318,7 +452,7 @@ def test_what_adds_to_the_bytes_has_no_straight_way() -> None:
 steps: st.SearchStrategy[Step] = st.one_of(
     st.integers(0, 300), st.just(ALL), st.sampled_from([FULL, NO_BUFFERS])
 )
-acts = st.sampled_from(["push", "say", "hold", "let go", "turn"])
+acts = st.sampled_from(["push", "say", "ping", "hold", "let go", "turn"])
 
 
 @given(
