@@ -14,8 +14,9 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http import HTTPStatus
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
 from . import frames
 from .client import Failed, handshake
@@ -58,7 +59,8 @@ class Browser:
 
     async def post(self, path: str, form: Mapping[str, str | int]) -> Answer:
         """Send a form as htmx does; a redirect is not followed."""
-        return await self._request("POST", path, urlencode(form).encode())
+        fields = (f"{quoted(name)}={quoted(str(value))}" for name, value in form.items())
+        return await self._request("POST", path, "&".join(fields).encode())
 
     async def _request(self, method: str, path: str, body: bytes = b"") -> Answer:
         if self._streams is None:
@@ -103,6 +105,12 @@ class Browser:
             with contextlib.suppress(ConnectionError):
                 await self._streams[1].wait_closed()
             self._streams = None
+
+
+@lru_cache(maxsize=64)  # 200 KB take 15 ms, in which nobody here hears an answer
+def quoted(text: str) -> str:
+    """A name or value of a form, as it is sent."""
+    return quote_plus(text)
 
 
 async def _chunks(reader: asyncio.StreamReader) -> bytes:

@@ -29,7 +29,7 @@ from .workspace import Pen, Workspace, people, prepare, signed_in
 
 #: The longest text that a document holds, less what the changes add.
 TEXT_CHARACTERS = 190_000
-#: How often each of those who are measured asks for something.
+#: How often each of those who are measured asks for something, on average.
 EVERY_SECONDS = 0.25
 #: How many people keep the server busy with the long texts.
 BUSY = 2
@@ -237,16 +237,21 @@ async def _again(busy: Busy, act: Callable[[Busy], Awaitable[None]]) -> None:
 async def _waits(others: Others, seconds: float) -> dict[str, Times]:
     """What each of the others waited meanwhile."""
     acts = {"dashboard": others.dashboard, "draft": others.draft, "push": others.push}
-    waits = await asyncio.gather(*(_every(act, seconds) for act in acts.values()))
+    waits = await asyncio.gather(
+        *(_every(random.Random(name), act, seconds) for name, act in acts.items())
+    )
     return {name: Times(found) for name, found in zip(acts, waits, strict=True)}
 
 
-async def _every(act: Callable[[], Awaitable[float]], seconds: float) -> list[float]:
+async def _every(
+    chance: random.Random, act: Callable[[], Awaitable[float]], seconds: float
+) -> list[float]:
+    """Act again and again, not in step with the others."""
     until, waits = time.perf_counter() + seconds, []
     while time.perf_counter() < until:
-        began = time.perf_counter()
+        due = time.perf_counter() + chance.uniform(0.5, 1.5) * EVERY_SECONDS
         waits.append(await act())
-        await asyncio.sleep(max(0.0, began + EVERY_SECONDS - time.perf_counter()))
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
     return waits
 
 
