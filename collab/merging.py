@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from django.utils.translation import gettext as _
@@ -11,6 +12,10 @@ from merge3 import Merge3
 from .aligning import Block, blocks
 from .elsewhere import elsewhere
 from .errors import CollabError
+
+#: Nobody makes more choices than these. Where there would be more, those that stand
+#: close together are one, whatever lies between.
+MOST_OVERLAPS = 100
 
 
 class _Alignment:
@@ -82,16 +87,46 @@ def merge(base: str, yours: str, theirs: str) -> list[Passage]:
 
     Returns:
         The passages of the result in order. Those that do not overlap are
-        settled; for the others somebody has to choose.
+        settled; for the others, a hundred at most, somebody has to choose.
     """
     before, mine, other = (text.split("\n") for text in (base, yours, theirs))
     three = Merge3(before, mine, other, sequence_matcher=_Alignment)  # type: ignore[arg-type]
-    return [
+    passages = [
         Passage((), group[2], group[3], overlaps=True)
         if group[0] == "conflict"
         else Passage(group[1])
         for group in three.merge_groups()
     ]
+    gap = 1
+    while sum(passage.overlaps for passage in passages) > MOST_OVERLAPS:
+        passages = without_gaps(passages, gap)
+        gap *= 2
+    return passages
+
+
+def without_gaps(passages: Iterable[Passage], lines: int) -> list[Passage]:
+    """The same, with overlaps that stand close together made into one.
+
+    Args:
+        passages: of a merge.
+        lines: so many settled lines between two overlaps, or fewer, become part of
+            both sides.
+    """
+    groups: list[list[Passage]] = []
+    for passage in passages:
+        is_close = len(groups) > 1 and len(groups[-1][-1].lines) <= lines
+        if passage.overlaps and is_close and groups[-2][-1].overlaps:
+            between = groups.pop()
+            groups[-1] += [*between, passage]
+        else:
+            groups.append([passage])
+    return [group[0] if len(group) == 1 else _one(group) for group in groups]
+
+
+def _one(group: Sequence[Passage]) -> Passage:
+    yours = chain.from_iterable(p.yours if p.overlaps else p.lines for p in group)
+    theirs = chain.from_iterable(p.theirs if p.overlaps else p.lines for p in group)
+    return Passage((), list(yours), list(theirs), overlaps=True)
 
 
 def joined(passages: Sequence[Passage], chosen: Sequence[str] = ()) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
 from collab import queries
-from collab.merging import joined, merge
+from collab.merging import Passage, joined, merge, without_gaps
 from collab.models import Document, Person
 from collab.operations import documents, editing
 from collab.operations.documents import Content
@@ -47,8 +49,8 @@ def test_no_new_line_is_lost(base: str, yours: str, theirs: str) -> None:
     passages = merge(base, yours, theirs)
     seen = [line for passage in passages for line in passage.lines]
     seen += [line for passage in passages for line in (*passage.yours, *passage.theirs)]
-    for side in (yours, theirs):
-        assert set(side.split("\n")) - set(base.split("\n")) <= set(seen)
+    for text in (yours, theirs):
+        assert set(text.split("\n")) - set(base.split("\n")) <= set(seen)
 
 
 # Over HTTP.
@@ -79,6 +81,49 @@ def save(client: Client, document: Document, text: str, **fields: str) -> str:
 def text_of(document: Document) -> str:
     document.refresh_from_db()
     return document.text
+
+
+def side(passages: Sequence[Passage], name: str) -> list[str]:
+    """The whole text as one of the two has it."""
+    lines = [getattr(p, name) if p.overlaps else p.lines for p in passages]
+    return [line for part in lines for line in part]
+
+
+@given(TEXTS, TEXTS, TEXTS, st.integers(0, 5))
+def test_overlaps_that_become_one_keep_every_line(
+    base: str, yours: str, theirs: str, gap: int
+) -> None:
+    """What lay between them is part of both sides."""
+    passages = merge(base, yours, theirs)
+    fewer = without_gaps(passages, gap)
+    for name in ("yours", "theirs"):
+        assert side(fewer, name) == side(passages, name)
+    gaps = [
+        len(middle.lines)
+        for first, middle, last in zip(fewer, fewer[1:], fewer[2:], strict=False)
+        if first.overlaps and last.overlaps
+    ]
+    assert all(found > gap for found in gaps)
+
+
+@pytest.mark.parametrize(("paragraphs", "choices"), [(100, 100), (101, 1), (5_000, 1)])
+def test_nobody_has_to_choose_a_thousand_times(paragraphs: int, choices: int) -> None:
+    """Both have written everything anew: then it is one choice."""
+    texts = ("\n\n".join(f"{who} {n}" for n in range(paragraphs)) for who in ("a", "b", "c"))
+    passages = merge(*texts)
+    assert sum(passage.overlaps for passage in passages) == choices
+    assert len(side(passages, "yours")) == paragraphs * 2 - 1
+
+
+def test_changes_far_apart_stay_choices_of_their_own() -> None:
+    """Only as much becomes one as must."""
+    lines = [str(number) for number in range(1_000)]
+    near = {n: f"{{who}} {n}" for n in range(0, 400, 2)}
+    far = {n: f"{{who}} {n}" for n in (600, 700, 800)}
+    changed = [(near | far).get(n, line) for n, line in enumerate(lines)]
+    yours, theirs = ("\n".join(changed).replace("{who}", who) for who in ("b", "c"))
+    passages = merge("\n".join(lines), yours, theirs)
+    assert [len(p.yours) for p in passages if p.overlaps] == [399, 1, 1, 1]
 
 
 def test_a_save_is_merged_and_says_so(moved: Document, as_fry: Client) -> None:
