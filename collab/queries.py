@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
@@ -184,6 +185,11 @@ def badges(ids: Iterable[int]) -> Mapping[int, Badge]:
 
 
 def _shown(values: Sequence[Any]) -> Person:
+    return _known(tuple(values))
+
+
+@lru_cache(maxsize=4096)  # badges change often, and people look the same in all of them
+def _known(values: tuple[Any, ...]) -> Person:
     return Person.from_db(None, SHOWN, values)
 
 

@@ -21,11 +21,12 @@ import inspect
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.template.loader import render_to_string
-from django.utils.translation import override
+from django.utils.translation import get_language, override
 
 from .parts import Outline, outline_of
 
@@ -91,7 +92,7 @@ class Region:
             you: the id of the one person this rendering is for, or None for
                 the rendering that everybody else shares.
         """
-        with override(language):
+        with _in(language):
             html = render_to_string(self.template, {**context, "you": you, "key": key}).strip()
         etag = hashlib.blake2b(html.encode(), digest_size=6).hexdigest()
         mark = mark_input(region_id(self.name, key), etag)
@@ -164,12 +165,12 @@ class Feed(ABC):
     def render(self, entry: Entry, language: str, you: int | None) -> str:
         """One entry as HTML, for one variant."""
         context = {**entry.context, "you": you, "entry_id": self.entry_id(entry)}
-        with override(language):
+        with _in(language):
             return render_to_string(self.template, context).strip()
 
     def render_missed(self, missed: int, language: str) -> str:
         """The line that stands for ``missed`` entries not shown one by one."""
-        with override(language):
+        with _in(language):
             return render_to_string(self.missed_template, {"missed": missed}).strip()
 
     def entry_id(self, entry: Entry) -> str:
@@ -307,6 +308,11 @@ def mark_input(identifier: str, mark: str) -> str:
         f'<input type="hidden" form="live" name="region" '
         f'id="{identifier}-mark" value="{identifier}:{mark}">'
     )
+
+
+def _in(language: str) -> AbstractContextManager[None]:
+    """Speak this language. To change it and back costs as much as a small template."""
+    return nullcontext() if get_language() == language else override(language)
 
 
 def _topics(

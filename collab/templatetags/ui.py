@@ -28,7 +28,7 @@ MARKS = {"same": "{}", "ins": "<ins>{}</ins>", "del": "<del>{}</del>"}
 def icon(name: str) -> SafeString:
     """A picture of the sprite, for the eye only: the text beside it says it all."""
     return format_html(
-        '<svg class="icon" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>',
+        '<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>',
         static("icons/sprite.svg"),
         name,
     )
@@ -37,11 +37,16 @@ def icon(name: str) -> SafeString:
 @register.simple_tag
 def face(person: Person) -> SafeString:
     """A person's initials on their colour; the name is always written nearby."""
+    return _face(person.colour, person.name, person.initials)
+
+
+@lru_cache(maxsize=4096)  # the same people, in all rows and badges
+def _face(colour: str, name: str, initials: str) -> SafeString:
     return format_html(
         '<span class="face" data-colour="{}" aria-hidden="true" title="{}">{}</span>',
-        person.colour,
-        person.name,
-        person.initials,
+        colour,
+        name,
+        initials,
     )
 
 
