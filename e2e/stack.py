@@ -20,6 +20,7 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,7 @@ __all__ = [
 ]
 
 ROOT = Path(__file__).resolve().parent.parent
+A_LEASE = timedelta(seconds=30)  # collab/timings.py
 #: What a stack takes over from the surrounding environment; all else is its own.
 INHERITED = ("PATH", "HOME", "LANG", "VIRTUAL_ENV", "TMPDIR")
 
@@ -155,6 +157,22 @@ class Stack:
         """Let the time of its holder be over, without waiting for it."""
         past = "2000-01-01 00:00:00+00:00"
         self.sql("UPDATE collab_document SET expires_at = %s WHERE id = %s", past, document)
+
+    def pen_is_freed(self, document: int) -> None:
+        """Free the pen, as it is when its holder has not been heard of for too long."""
+        free = "holder_id=NULL, held_at=NULL, expires_at=NULL"
+        self.sql(f"UPDATE collab_document SET {free} WHERE id=%s", document)
+
+    def is_kept(self, document: int) -> None:
+        """Wait until the page that took the pen is entered among those present: with
+        that it has its pen for a whole time from then, even if somebody freed it."""
+        times = "SELECT held_at, expires_at FROM collab_document WHERE id=%s"
+
+        def renewed() -> bool:
+            taken, ends = (datetime.fromisoformat(str(at)) for at in self.sql(times, document)[0])
+            return ends - taken > A_LEASE
+
+        eventually(renewed, "the pen is renewed")
 
     # Its processes.
 

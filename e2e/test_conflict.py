@@ -12,12 +12,12 @@ from e2e.people import Person, PersonMaker
 from e2e.stack import Stack
 
 Written = Callable[..., int]
-FREE = "UPDATE collab_document SET holder_id=NULL, held_at=NULL, expires_at=NULL WHERE id=%s"
 
 
 def expires(stack: Stack, document: int) -> None:
-    """The pen's time runs out, without waiting for it."""
-    stack.sql(FREE, document)
+    """The time of a pen runs out whose page is open."""
+    stack.is_kept(document)
+    stack.pen_is_freed(document)
 
 
 @pytest.mark.complaints
@@ -50,7 +50,7 @@ def test_a_late_save_without_javascript(stack: Stack, person: PersonMaker, docum
     leela = person("leela")
     fry.page.goto(f"{fry.url}/documents/{document}/edit/")
     fry.types("Fry's text.")
-    expires(stack, document)
+    stack.pen_is_freed(document)
     leela.edits(document)
     leela.types("Leela's text.")
     leela.saves()
@@ -85,7 +85,7 @@ def test_a_late_text_waits_for_its_writer(
     fry = person("fry", java_script_enabled=False)
     fry.page.goto(f"{fry.url}/documents/{document}/edit/")
     fry.types("Bad news.")
-    expires(stack, document)
+    stack.pen_is_freed(document)
     leela.edits(document)
     leela.types("Good news, everyone.")
     leela.saves()

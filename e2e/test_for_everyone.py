@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import pytest
@@ -152,6 +152,34 @@ def test_a_menu_stays_in_the_window(person: PersonMaker, written: Written) -> No
         leela.button("Move to trash").click()
         expect(leela.button("Undo")).to_be_visible()
         leela.leaves()
+
+
+@pytest.fixture
+def long_names(stack: Stack) -> Iterator[None]:
+    """Everybody has a long name."""
+    names = stack.sql("SELECT display_name, id FROM collab_person")
+    stack.sql("UPDATE collab_person SET display_name = username || %s", " of the Planet Express")
+    yield
+    for name, person in names:
+        stack.sql("UPDATE collab_person SET display_name = %s WHERE id = %s", name, person)
+
+
+@pytest.mark.usefixtures("long_names")
+@pytest.mark.parametrize("width", [1280, 390])
+def test_who_comes_and_goes_moves_no_button(
+    leela: Person, fry: Person, bender: Person, document: int, width: int
+) -> None:
+    """However long their names are: nobody clicks on what has just moved away."""
+    leela.page.set_viewport_size({"width": width, "height": 720})
+    leela.opens(document)
+    leela.sees_badge(document, "reading", "You are reading")
+    places = [leela.link("History"), leela.link("Edit"), leela.button("More")]
+    places.append(leela.test_id("document-text"))
+    before = [place.bounding_box() for place in places]
+    fry.opens(document)
+    bender.opens(document)
+    leela.sees_badge(document, "reading", "bender of the Planet Express")
+    assert [place.bounding_box() for place in places] == before
 
 
 def test_the_skip_link_comes_first(leela: Person) -> None:

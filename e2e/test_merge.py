@@ -22,7 +22,7 @@ def while_fry_is_away(stack: Stack, leela: Person, fry: Person, document: int, t
     fry.types(text)
     fry.sees_saved("Draft saved")
     fry.opens_dashboard()
-    expires(stack, document)
+    stack.pen_is_freed(document)
     leela.edits(document)
     leela.types(BASE.replace("nine", "ten"))
     leela.saves()
