@@ -28,6 +28,8 @@ from collab.live.conf import conf
 from collab.live.metrics import meter
 from collab.live.transport import EXTENSION, STATE_OPEN, WiredProtocol
 
+from .garbage import Garbage
+
 logger = logging.getLogger(__name__)
 
 #: A silent client is pinged after this long, and gone after as long again
@@ -107,6 +109,7 @@ class HardenedServer(Server):  # type: ignore[misc]
         #: Connections that are not looked at yet in this round, and how many at a time.
         self.unchecked: list[Any] = []
         self.part = 0
+        self.garbage = Garbage()
         super().__init__(
             application,
             endpoints=endpoints,
@@ -137,6 +140,7 @@ class HardenedServer(Server):  # type: ignore[misc]
     def timeout_checker(self) -> None:
         """Look at a part of the connections. Daphne looks at all, every two seconds."""
         if not self.unchecked:
+            self.garbage.tidy(len(self.connections))
             self.unchecked = list(self.connections)
             self.part = math.ceil(len(self.unchecked) / PARTS)
         for protocol in self.unchecked[: self.part]:
@@ -151,10 +155,16 @@ class HardenedServer(Server):  # type: ignore[misc]
             protocol.transport.loseConnection()
             return None
         if scope["type"] == "websocket":
+            self.garbage.opened()
             scope.setdefault("extensions", {})[EXTENSION] = protocol.open_wire
             inbox = super().create_application(protocol, scope)
             return inbox and Inbox(protocol, inbox)
         return super().create_application(protocol, scope)
+
+    def protocol_disconnected(self, protocol: Any) -> None:
+        if isinstance(protocol, WebSocketProtocol):
+            self.garbage.ended()
+        super().protocol_disconnected(protocol)
 
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
         """Send a part of a response; a client that reads slowly is waited for. Daphne
@@ -258,6 +268,7 @@ METHODS: Sequence[tuple[type, str, Sequence[str] | None]] = [
     (Server, "create_application", ["self", "protocol", "scope"]),
     (Server, "kill_all_applications", ["self"]),
     (Server, "timeout_checker", ["self"]),
+    (Server, "protocol_disconnected", ["self", "protocol"]),
     (Server, "handle_reply", ["self", "protocol", "message"]),
     (WebRequest, "registerProducer", ["self", "producer", "streaming"]),
     (WebRequest, "handleContentChunk", ["self", "data"]),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
+from collections.abc import Iterator
 from typing import Any
 from unittest.mock import Mock
+from weakref import ref
 
 import pytest
 from daphne.ws_protocol import WebSocketProtocol
@@ -15,6 +18,7 @@ from collab.live.conf import conf
 from collab.live.metrics import meter
 from collab.live.transport import STATE_OPEN
 from project import event_loop, server
+from project.garbage import ENDED, NEW, Garbage
 from project.server import HardenedServer, Inbox, LiveProtocol
 
 FRAME: dict[str, Any] = {"type": "websocket.receive", "text": "x"}
@@ -100,7 +104,7 @@ class Rounds(HardenedServer):
     """A server without a network, whose connections write down when they are looked at."""
 
     def __init__(self, number: int) -> None:
-        self.unchecked, self.part = [], 0
+        self.unchecked, self.part, self.garbage = [], 0, Garbage()
         self.looked_at: list[int] = []
         self.connections: dict[Any, Any] = {self.connection(n): {} for n in range(number)}
 
@@ -140,3 +144,52 @@ def test_a_handshake_has_a_limit_too(monkeypatch: pytest.MonkeyPatch, has_wire: 
     protocol.check_timeouts()
     assert asked.called is has_wire
     assert daphne.called is not has_wire
+
+
+class Loop:
+    """Something that refers to itself, so that only a collection finds it."""
+
+    def __init__(self) -> None:
+        self.self = self
+
+
+@pytest.fixture
+def garbage() -> Iterator[Garbage]:
+    yield Garbage()
+    gc.unfreeze()
+
+
+def test_new_connections_are_put_aside(garbage: Garbage) -> None:
+    """Enough of them, and without what is garbage already."""
+    gone = ref(Loop())
+    before = gc.get_freeze_count()
+    for _ in range(NEW - 1):
+        garbage.opened()
+    garbage.tidy(100)
+    assert gc.get_freeze_count() == before
+    garbage.opened()
+    garbage.tidy(100)
+    assert gc.get_freeze_count() > before
+    assert gone() is None
+
+
+@pytest.mark.parametrize("still_open", [0, ENDED * 2])
+def test_what_was_put_aside_is_looked_through_when_enough_have_ended(
+    garbage: Garbage, still_open: int
+) -> None:
+    """As many as are open, and not a few."""
+    loop = Loop()
+    for _ in range(NEW):
+        garbage.opened()
+    garbage.tidy(still_open)
+    gone = ref(loop)
+    del loop
+    for _ in range(max(ENDED, still_open) - 1):
+        garbage.ended()
+    garbage.tidy(still_open)
+    gc.collect()
+    assert gone() is not None
+    garbage.ended()
+    garbage.tidy(still_open)
+    assert gone() is None
+    assert gc.get_freeze_count()
