@@ -102,6 +102,8 @@ def keep_leases(pages: Sequence[Page], **kwargs: Any) -> None:
 def pass_leases_on(**kwargs: Any) -> None:
     """Leases whose time has run out are free for others, pens that were asked for in
     vain move on, and everybody sees it."""
+    if not queries.is_a_lease_due():
+        return
     editing.expire()
     headings.expire()
     editing.pass_on()

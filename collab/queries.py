@@ -26,6 +26,7 @@ from .models import (
     Activity,
     Document,
     Draft,
+    Heading,
     Invitation,
     Link,
     Person,
@@ -210,6 +211,22 @@ def _inside(ids: Sequence[int]) -> QuerySet[Connection, tuple[Any, ...]]:
     here = Connection.objects.live().on(*(subject_of(pk) for pk in ids))
     person = (f"user__{name}" for name in SHOWN)
     return here.order_by("joined_at", "pk").values_list("subject", *person)
+
+
+def _due(ids: Sequence[int]) -> QuerySet[Document, tuple[Any, ...]]:
+    pens, headings = Document.objects.order_by(), Heading.objects.order_by()
+    rows = (pens.expired(), headings.expired(), pens.unanswered(), pens.yielded())
+    first, *others = (row.values_list("pk") for row in rows)
+    return first.union(*others, all=True)
+
+
+_DUE = Prepared(_due)
+
+
+def is_a_lease_due() -> bool:
+    """Has the time of any lease run out, or of somebody's answer? Asked twice a second,
+    and nearly always for nothing."""
+    return bool(_DUE.all())
 
 
 _HOLDERS, _INSIDE = Prepared(_holders), Prepared(_inside, subject_of)

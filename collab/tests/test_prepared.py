@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db.models import QuerySet
+from django.db.models.functions import Now
 
+from collab import listeners, queries
 from collab.live.models import Connection, Node
-from collab.models import Person
+from collab.models import Document, Heading, Person
+from collab.operations import documents
+from collab.operations.documents import Content
 from collab.prepared import Prepared
 from collab.subjects import subject_of
 
@@ -72,3 +78,28 @@ def test_a_query_without_keys_is_built_once_too() -> None:
         Person.objects.create(username=name)
     assert prepared.all() == [("amy",), ("kif",)]
     assert len(built) == 1
+
+
+PAST, FUTURE = Now() - timedelta(hours=1), Now() + timedelta(hours=1)
+#: What is due, as columns of a row that somebody holds; and whether one sweep settles it.
+DUE: Mapping[str, tuple[Any, Mapping[str, Any], bool]] = {
+    "a pen has run out": (Document, {"expires_at": PAST}, True),
+    "a heading's lease has run out": (Heading, {"expires_at": PAST}, True),
+    "nobody answers": (Document, {"asked_at": PAST, "active_at": Now()}, False),
+    "the holder is idle": (Document, {"asked_at": Now(), "active_at": PAST}, False),
+    "the moment is over": (Document, {"asked_at": PAST, "yields_at": PAST}, True),
+}
+
+
+@pytest.mark.parametrize("case", DUE)
+def test_a_lease_that_is_due_is_found(leela: Person, fry: Person, case: str) -> None:
+    """For whatever reason; and once it is settled, no more."""
+    model, columns, is_settled = DUE[case]
+    documents.create(leela.pk, Content("Plan", "text"))
+    asked_by = fry if "asked_at" in columns else None
+    model.objects.update(holder=leela, asked_by=asked_by, active_at=Now(), expires_at=FUTURE)
+    assert not queries.is_a_lease_due()
+    model.objects.update(**columns)
+    assert queries.is_a_lease_due()
+    listeners.pass_leases_on()
+    assert queries.is_a_lease_due() is not is_settled
