@@ -12,6 +12,8 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from channels.consumer import get_handler_name
+from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.http import parse_cookie
@@ -71,8 +73,16 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         try:
             await super().__call__(scope, receive, send)
         finally:
-            # ``disconnect`` is not called after an error or a cancellation.
+            # The disconnect is not told after an error or a cancellation.
             self._forget()
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        # Channels would go to a thread before each message, to look for old connections
+        # to the database; the engine's threads look after theirs (``db``).
+        handler = getattr(self, get_handler_name(message), None)
+        if handler is None:
+            raise ValueError(f"No handler for message type {message['type']}")
+        await handler(message)
 
     async def connect(self) -> None:
         # All that can fail comes before the accept: a page whose socket opens
@@ -119,8 +129,9 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         await db.run(rates.note_refusal, SOCKETS)
         return False
 
-    async def disconnect(self, code: int) -> None:
-        self.said_goodbye = code in GOODBYES
+    async def websocket_disconnect(self, message: dict[str, Any]) -> None:
+        self.said_goodbye = message["code"] in GOODBYES
+        raise StopConsumer
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if self.wire is None:

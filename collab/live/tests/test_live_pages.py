@@ -146,6 +146,21 @@ async def test_a_page_says_goodbye_or_is_lost(
     assert [claim async for claim in left] == claims
 
 
+async def test_no_message_waits_for_a_thread_of_channels(
+    engine: Process, leela: Person, document: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is only one of those, for a whole process (django/channels#2132)."""
+
+    async def fail() -> None:
+        raise AssertionError("Channels looks after connections of its own")
+
+    monkeypatch.setattr("channels.consumer.aclose_old_connections", fail)
+    monkeypatch.setattr("channels.generic.websocket.aclose_old_connections", fail)
+    async with visit(leela, f"/documents/{document.pk}/") as page:
+        await page.until(lambda: "You are reading" in page.regions[f"lock_badge-{document.pk}"])
+    await eventually(lambda: not engine.hub.sockets)
+
+
 async def test_a_swapped_in_page_resumes_over_the_same_socket(
     engine: Process, leela: Person, document: Document
 ) -> None:
