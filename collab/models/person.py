@@ -70,8 +70,7 @@ class Person(AbstractUser):
     @property
     def initials(self) -> str:
         """One or two letters for a face."""
-        words = self.name.split()
-        return "".join(word[0] for word in (words[:1] + words[1:][-1:])).upper()
+        return initials_of(self.name)
 
     @property
     def is_owner(self) -> bool:
@@ -97,3 +96,9 @@ class Person(AbstractUser):
             palette = self.Colour.values
             self.colour = palette[sum(self.username.encode()) % len(palette)]
         super().save(*args, **kwargs)  # type: ignore[arg-type]
+
+
+def initials_of(name: str) -> str:
+    """The first letters of a name's first and last word."""
+    words = name.split()
+    return "".join(word[0] for word in (words[:1] + words[1:][-1:])).upper()

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from ..differences import Piece
 from ..models import Document, Person
+from ..models.person import initials_of
 
 register = template.Library()
 
@@ -37,16 +38,16 @@ def icon(name: str) -> SafeString:
 @register.simple_tag
 def face(person: Person) -> SafeString:
     """A person's initials on their colour; the name is always written nearby."""
-    return _face(person.colour, person.name, person.initials)
+    return _face(person.colour, person.name)
 
 
 @lru_cache(maxsize=4096)  # the same people, in all rows and badges
-def _face(colour: str, name: str, initials: str) -> SafeString:
+def _face(colour: str, name: str) -> SafeString:
     return format_html(
         '<span class="face" data-colour="{}" aria-hidden="true" title="{}">{}</span>',
         colour,
         name,
-        initials,
+        initials_of(name),
     )
 
 
