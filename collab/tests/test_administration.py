@@ -3,17 +3,22 @@ pages, is written down, and ends what it has to end."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from html import unescape
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.contrib import admin
 from django.test import Client
 
+from collab.admin import ForAdministrators
 from collab.live.process import SIGNED_OUT, Process
 from collab.live.testing import announced, visit
 from collab.models import Document, Person, SecurityEvent, SignIn
 from collab.models.person import STAND_IN
-from collab.operations import erasure
+from collab.operations import documents, drafts, editing, erasure, reading, sharing
 from collab.tests.test_people import events, signed_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -169,3 +174,74 @@ def test_nobody_becomes_a_former_member(hermes: Person, fry: Person) -> None:
         assert answer.status_code in (302, 404)
     former.refresh_from_db()
     assert not former.is_active
+
+
+# What an administrator may not read cannot be asked for by the way.
+
+REGISTERED = sorted(admin.site._registry.values(), key=str)
+SECRET = "Merger with Mom"
+
+
+def lookups(model: Any, deep: int = 3) -> Iterator[str]:
+    """Every column and relation that a question about this model can go to."""
+    for field in model._meta.get_fields():
+        yield field.name
+        yield f"{field.name}__startswith"
+        if field.is_relation and field.related_model and deep:
+            for further in lookups(field.related_model, deep - 1):
+                yield f"{field.name}__{further}"
+
+
+@pytest.mark.parametrize("of", REGISTERED, ids=str)
+def test_a_list_is_asked_only_for_what_it_offers(of: Any, hermes: Person, fry: Person) -> None:
+    """No way leads over relations to sessions, drafts or shares. What the list itself
+    leads to works."""
+    client, place = signed_in("hermes"), f"/admin/collab/{of.opts.model_name}/"
+    assert [one for one in lookups(of.model) if of.lookup_allowed(one, "1")] == []
+    for lookup in ("id", "pk__gt", "password__startswith", "sign_ins__session_key__startswith"):
+        assert client.get(place, {lookup: "1"}).status_code == 400, lookup
+    page = client.get(place).content.decode()
+    offered = [unescape(one) for one in re.findall(r'href="(\?[^"]*)"', page)]
+    assert len(offered) > 5
+    for one in [*offered, "?q=fry&o=1", "?p=1&all="]:
+        assert client.get(f"{place}{one}").status_code in (200, 302), one
+
+
+def test_nothing_is_administered_unseen() -> None:
+    """Whatever is registered keeps to what one may read."""
+    for of in REGISTERED:
+        assert isinstance(of, ForAdministrators), of
+
+
+@pytest.fixture
+def restricted(make_person: Any, fry: Person) -> Document:
+    """Mom's document, shared with Fry, who has read it and made a link."""
+    mom = make_person("mom", is_superuser=True)
+    made = documents.create(mom.pk, documents.Content(SECRET, "Popplers."))
+    sharing.set_access(made.pk, Document.Access.NAMED, actor=mom.pk)
+    sharing.give(made.pk, fry.pk, may_edit=True, actor=mom.pk)
+    sharing.make_link(made.pk, fry.pk, 7)
+    reading.mark_current(made.pk, fry.pk)
+    return made
+
+
+@pytest.mark.parametrize("how", ["read", "edited", "saved"])
+def test_a_deletion_names_nothing_that_is_for_others(
+    hermes: Person, fry: Person, restricted: Document, how: str
+) -> None:
+    """Neither what goes with an account nor what stands in the way, for one or many."""
+    if how != "read":
+        fence = editing.take(restricted.pk, fry.pk)
+        assert fence
+        drafts.keep(restricted.pk, fry.pk, text="Mine.", fence=fence, version=1, sequence=1)
+        if how == "saved":
+            documents.save(restricted.pk, fry.pk, "Ours.", fence=fence, version=1)
+    client, place = signed_in("hermes"), "/admin/collab/person/"
+    many = {"action": "delete_selected", "_selected_action": [str(fry.pk)]}
+    for answer in (client.get(f"{place}{fry.pk}/delete/"), client.post(place, many)):
+        page = answer.content.decode()
+        assert answer.status_code == 200
+        assert ("Are you sure" in page) == (how == "read")
+        assert ("There is work that others may need" in page) == (how != "read")
+        for other in (SECRET, "Draft", "Share"):
+            assert other not in page
