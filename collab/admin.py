@@ -19,9 +19,6 @@ from .models.person import STAND_IN
 from .operations import erasure, people, trash
 from .permissions import followable, is_administrator, may_manage, roles_to_give
 
-admin.site.site_header = "Collab"
-admin.site.site_title = "Collab"
-admin.site.index_title = _("Administration")
 # Rights come with the role: groups would give none.
 admin.site.unregister(Group)
 
@@ -203,6 +200,9 @@ class DocumentAdmin(ForAdministrators):
         "trashed_at",
         "trashed_by",
     )
+
+    def view_on_site(self, document: Document) -> str:
+        return document.get_absolute_url()
 
     @admin.display(description=_("title"), ordering="heading__title")
     def title(self, document: Document) -> str:

@@ -75,7 +75,7 @@ event_loop.choose(EVENT_LOOP)
 
 INSTALLED_APPS = [
     "daphne",  # before staticfiles: it brings the ASGI runserver
-    "django.contrib.admin",
+    "collab.apps.AdministrationConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

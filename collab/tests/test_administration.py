@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib import admin
+from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 
 from collab.admin import ForAdministrators
@@ -245,3 +246,48 @@ def test_a_deletion_names_nothing_that_is_for_others(
         assert ("There is work that others may need" in page) == (how != "read")
         for other in (SECRET, "Draft", "Share"):
             assert other not in page
+
+
+def test_no_way_leads_to_the_address_of_a_document(hermes: Person, restricted: Document) -> None:
+    """It has the title. Who may read it is led there."""
+    kind = ContentType.objects.get_for_model(Document).pk
+    answer = signed_in("hermes").get(f"/admin/r/{kind}/{restricted.pk}/")
+    assert answer.status_code == 404
+    page = signed_in("mom").get(f"/admin/collab/document/{restricted.pk}/change/")
+    assert restricted.get_absolute_url() in page.content.decode()
+
+
+# Its doors.
+
+
+def test_signing_in_to_it(hermes: Person, fry: Person, stranger: Client) -> None:
+    """By the form of the workspace, with its limit, and on to where one was going."""
+    for going in ("/admin/", "/admin/collab/person/"):
+        door = stranger.get(going, follow=True)
+        assert door.redirect_chain[-1][0] == f"/login/?next={going}"
+    form = {"username": "hermes", "password": "planet-express"}
+    answer = stranger.post("/admin/login/?next=/admin/collab/person/", form)
+    assert answer["Location"] == "/login/?next=/admin/collab/person/"
+    assert "_auth_user_id" not in stranger.session
+    answer = stranger.post("/login/", {**form, "next": "/admin/collab/person/"})
+    assert answer["Location"] == "/admin/collab/person/"
+    assert stranger.get("/admin/login/")["Location"] == "/admin/"
+    away = Client(headers={"host": "127.0.0.1"})
+    door = away.get("/admin/login/?next=https://evil.example/", follow=True)
+    assert door.redirect_chain[-1][0].startswith("/login/?next=")
+    there = {**form, "next": "https://evil.example/"}
+    assert away.post("/login/", there)["Location"] == "/"
+
+
+def test_it_is_no_place_for_members(fry: Person) -> None:
+    """Who is signed in is told so, and not asked again and again."""
+    client = signed_in("fry")
+    assert client.get("/admin/", follow=True).status_code == 403
+    assert client.get("/admin/login/").status_code == 403
+
+
+def test_ones_own_password_is_changed_where_it_has_a_limit(hermes: Person) -> None:
+    """And where it is written down."""
+    client = signed_in("hermes")
+    for answer in (client.get("/admin/password_change/"), client.post("/admin/password_change/")):
+        assert answer["Location"] == "/password/"

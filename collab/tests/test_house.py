@@ -41,7 +41,7 @@ FLOORS = [
         "collab.regions",
         "collab.templatetags",
     ],
-    ["collab.middleware", "collab.views", "collab.admin"],
+    ["collab.middleware", "collab.views", "collab.admin", "collab.administration"],
     ["collab.urls", "collab.apps"],
     ["project"],
     ["collab.management"],
