@@ -3,7 +3,8 @@
 A proxy writes into ``X-Forwarded-For`` whom it has the request from: as the only address
 (``deploy/nginx.conf``), or behind those that the client claims. So the last one is the
 proxy's own word, and all others are whatever a client likes to say. What limits and the
-audit log know of an address comes from here, for pages and for sockets alike.
+audit log know of an address comes from here, for pages and for sockets alike; and so does
+what django-axes counts wrong passwords by.
 """
 
 from __future__ import annotations
@@ -11,6 +12,10 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
+
+from django.http import HttpRequest
+
+from collab.live.rates import network
 
 Scope = dict[str, Any]
 AsgiApplication = Callable[[Scope, Callable[..., Any], Callable[..., Any]], Awaitable[None]]
@@ -50,3 +55,9 @@ def wsgi_behind_proxy(application: WsgiApplication) -> WsgiApplication:
         return application(environ, start_response)
 
     return proxied
+
+
+def guessed_from(request: HttpRequest) -> str | None:
+    """Where a password is tried from: the address, and of IPv6 that of its network, of
+    which everybody has as many as there are (``AXES_CLIENT_IP_CALLABLE``)."""
+    return network(request.META.get("REMOTE_ADDR") or "").partition("/")[0] or None

@@ -51,6 +51,7 @@ SECRET_KEY = _secret_key()
 # -- Where it lives ------------------------------------------------------------
 
 #: Exact origins (scheme, host, port) pages are served from; sockets accept no other.
+#: The first is where links in mails lead.
 ORIGINS = env.list("ORIGINS", default=[f"http://127.0.0.1:{PORT}", f"http://localhost:{PORT}"])
 LIVE_ORIGINS = ORIGINS
 CSRF_TRUSTED_ORIGINS = ORIGINS
@@ -245,10 +246,12 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",  # from before; renewed at the next sign-in
 ]
-#: So many wrong passwords for one account from one address, then a pause.
+#: So many wrong passwords for one account from one address (of IPv6, one network), then
+#: a pause.
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_CLIENT_IP_CALLABLE = "project.addresses.guessed_from"
 AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True  # collab.models.SecurityEvent has it
 AXES_ENABLE_ADMIN = False

@@ -611,6 +611,19 @@ def test_guessing_a_password_is_stopped(stranger: Client, fry: Person, settings:
     assert elsewhere.post("/login/", form).status_code == 302
 
 
+def test_a_network_of_addresses_gives_no_more_tries(
+    stranger: Client, fry: Person, settings: Settings
+) -> None:
+    """Whoever has one address of IPv6 has a whole /64 of them."""
+    wrong = {"username": "fry", "password": "wrong"}
+    for number in range(settings.AXES_FAILURE_LIMIT):
+        answer = stranger.post("/login/", wrong, REMOTE_ADDR=f"2001:db8::{number:x}")
+    assert answer.status_code == 429
+    right = {**wrong, "password": "planet-express"}
+    assert stranger.post("/login/", right, REMOTE_ADDR="2001:db8::ffff:1").status_code == 429
+    assert stranger.post("/login/", right, REMOTE_ADDR="2001:db8:0:1::1").status_code == 302
+
+
 def test_passwords_are_kept_by_argon2() -> None:
     """As the settings say, not as the tests do."""
     assert production.PASSWORD_HASHERS[0].endswith(".Argon2PasswordHasher")
