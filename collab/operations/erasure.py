@@ -92,7 +92,7 @@ def _erase(person_id: int, stand_in: Person, actor: int | None) -> None:
     person = Person.objects.select_for_update().get(pk=person_id)
     subjects = set(Connection.objects.filter(user=person).values_list("subject", flat=True))
     for tries in (AccessAttempt, AccessFailureLog, AccessLog):
-        tries.objects.filter(username=person.username).delete()
+        tries.objects.filter(username__iexact=person.username).delete()
     for rule in RULES:
         _apply(rule, person, stand_in)
     personal.entries_about(person).update(object_repr=STAND_IN)

@@ -95,7 +95,8 @@ def lived(turanga: Person, fry: Person) -> Document:
     Heading.objects.filter(pk=own.pk).update(asked_by=turanga)
     reading.mark(common.pk, fry.pk, 1)
     wrong = {"username": "turanga", "password": "wrong"}
-    Client(headers={"host": "127.0.0.1"}).post("/login/", wrong)
+    for typed in (wrong, {**wrong, "username": "TURANGA"}):
+        Client(headers={"host": "127.0.0.1"}).post("/login/", typed)
     sharing.give(common.pk, turanga.pk, may_edit=True, actor=fry.pk)
     sharing.give(own.pk, fry.pk, may_edit=True, actor=turanga.pk)
     for person, document in ((turanga, own), (fry, common)):
@@ -275,7 +276,7 @@ _NAME = frozenset({"object_repr", "address"})
 
 def _is_hers(model: type[models.Model], row: Mapping[str, Any], person: Person) -> bool:
     if model._meta.app_label == "axes":
-        return bool(row["username"] == person.username)
+        return bool(row["username"].lower() == person.username)
     return model is Person and bool(row["id"] == person.pk)
 
 
