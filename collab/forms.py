@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 from django import forms
+from django.contrib.auth import authenticate
 from django.contrib.auth.forms import (
     AdminPasswordChangeForm,
     BaseUserCreationForm,
@@ -14,6 +15,7 @@ from django.contrib.auth.forms import (
 )
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from . import covers
@@ -214,7 +216,20 @@ class JoinForm(BaseUserCreationForm):  # type: ignore[type-arg]
 
 
 class OwnPasswordForm(PasswordChangeForm):
-    """A new password of one's own; the old one has to be known."""
+    """A new password of one's own; the old one has to be known. It is asked for as when
+    signing in, so that wrong ones count: a session that was stolen gives no more tries."""
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.request = request
+
+    def clean_old_password(self) -> str:
+        given: str = self.cleaned_data["old_password"]
+        credentials = {"username": self.user.get_username(), "password": given}
+        if authenticate(self.request, **credentials) != self.user:
+            message = self.error_messages["password_incorrect"]
+            raise ValidationError(message, code="password_incorrect")
+        return given
 
     def save(self, commit: bool = True) -> Person:
         return _store_password(super().save(commit=False))

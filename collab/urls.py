@@ -1,7 +1,7 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from .forms import ForgottenPasswordForm, OwnPasswordForm
+from .forms import ForgottenPasswordForm
 from .views import (
     dashboard,
     documents,
@@ -68,11 +68,7 @@ urlpatterns = [
     path("logout/", auth.LogoutView.as_view(), name="logout"),
     path(
         "password/",
-        limited("sign_ins")(
-            auth.PasswordChangeView.as_view(
-                form_class=OwnPasswordForm, template_name="people/password_change.html"
-            )
-        ),
+        limited("sign_ins")(people.OwnPassword.as_view()),
         name="password_change",
     ),
     path(

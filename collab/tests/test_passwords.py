@@ -7,6 +7,7 @@ from django.contrib.auth.tokens import default_token_generator
 from django.test import Client
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
+from pytest_django import Settings
 
 from collab.live.testing import announced
 from collab.models import Person, SecurityEvent, SignIn
@@ -115,6 +116,24 @@ def about(person: Person, form: str, fields: tuple[str, str], password: str) -> 
         # Another account; its name is as near to the password.
         given |= {**who, "email": "cyclops-ship@example.org"}
     return given
+
+
+def test_the_old_one_is_not_guessed(person: Person, settings: Settings) -> None:
+    """With a session that was stolen there are as many tries as without. They are
+    written down, and from elsewhere the person goes on."""
+    client = signed_in(person.username)
+    right = about(person, "own", ("new_password1", "new_password2"), GOOD)
+    for _ in range(settings.AXES_FAILURE_LIMIT - 1):
+        answer = client.post("/password/", {**right, "old_password": "wrong"})
+        assert "was entered incorrectly" in answer.content.decode()
+    assert client.post("/password/", {**right, "old_password": "wrong"}).status_code == 429
+    assert client.post("/password/", right).status_code == 429
+    person.refresh_from_db()
+    assert person.check_password("planet-express")
+    refused = events(Kind.REFUSED)
+    assert refused[0] == ("refused", None, person.pk)
+    assert len(refused) >= settings.AXES_FAILURE_LIMIT
+    assert client.post("/password/", right, REMOTE_ADDR="192.0.2.7").status_code == 302
 
 
 @pytest.mark.parametrize("form", ["own", "forgotten", "administration"])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -16,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from .. import queries
 from ..errors import UsedInvitation
-from ..forms import JoinForm, ProfileForm
+from ..forms import JoinForm, OwnPasswordForm, ProfileForm
 from ..limits import limits
 from ..models import Person, SecurityEvent
 from ..operations import audit, people
@@ -59,6 +62,16 @@ def sign_out_elsewhere(request: PersonRequest) -> HttpResponse:
     audit.record(Kind.ENDED, actor=person, person=person, address=address, detail=str(ended))
     messages.success(request, _("You are signed out everywhere else."))
     return redirect("profile")
+
+
+class OwnPassword(PasswordChangeView):
+    """A new password; the form sees from where the old one is tried."""
+
+    form_class = OwnPasswordForm
+    template_name = "people/password_change.html"
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return {**super().get_form_kwargs(), "request": self.request}
 
 
 @limited("invitations")
