@@ -1,3 +1,4 @@
+from django.conf import settings
 from django.contrib.auth import views as auth
 from django.urls import path
 
@@ -83,6 +84,8 @@ urlpatterns = [
                 template_name="people/password_reset.html",
                 email_template_name="people/password_reset_email.txt",
                 subject_template_name="people/password_reset_subject.txt",
+                # Not from the request: of its Host header the port is anybody's word.
+                extra_email_context={"origin": settings.ORIGINS[0]},
             )
         ),
         name="password_reset",
