@@ -113,11 +113,13 @@ class PersonAdmin(ForAdministrators, UserAdmin):  # type: ignore[type-arg]
         if not change:
             people.add(obj, actor=actor)
             return
-        before = Person.objects.get(pk=obj.pk)
-        if fields := [name for name in form.changed_data if name not in {"role", "is_active"}]:
-            people.update(obj, fields)  # so that open pages show the new name
-        people.set_role(before, Person.Role(obj.role), actor=actor)
-        people.set_active(before, is_active=obj.is_active, actor=actor)
+        given = set(form.changed_data)
+        if fields := sorted(given - {"role", "is_active"}):
+            people.update(obj, fields, actor=actor)  # so that open pages show the new name
+        if "role" in given:
+            people.set_role(obj.pk, Person.Role(obj.role), actor=actor)
+        if "is_active" in given:
+            people.set_active(obj.pk, is_active=obj.is_active, actor=actor)
 
     def user_change_password(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         # For this request only: Django makes the form without saying who asks.

@@ -36,11 +36,12 @@ def erase(person_id: int, *, actor: int | None = None) -> None:
 
     Raises:
         CannotErase: it would do harm; nothing was changed.
+        PermissionDenied: the actor may not manage them; nothing was changed.
         Person.DoesNotExist: there is nobody (any more).
     """
     check(Person.objects.get(pk=person_id))
     stand_in = _stand_in()
-    _shut_out(person_id)
+    _shut_out(person_id, actor)
     _erase(person_id, stand_in, actor)
 
 
@@ -79,8 +80,12 @@ def _stand_in() -> Person:
 
 
 @transaction.atomic
-def _shut_out(person_id: int) -> None:
-    person = Person.objects.get(pk=person_id)
+def _shut_out(person_id: int, actor: int | None) -> None:
+    if actor is None:
+        person = Person.objects.select_for_update(no_key=True).get(pk=person_id)
+    else:
+        person = people.lock(person_id, actor)
+    check(person)  # again: nobody else changes it now
     person.is_active = False
     person.save(update_fields=["is_active"])  # every process looks at their sockets
     people.sign_out(person_id)

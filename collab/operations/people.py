@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
 from ..errors import UsedInvitation
 from ..live.topics import changed
 from ..models import Invitation, Person, SecurityEvent, SignIn
+from ..permissions import may_manage, roles_to_give
 from ..subjects import PEOPLE
 from ..timings import INVITATION_DAYS
 from . import audit
@@ -17,16 +19,20 @@ Kind = SecurityEvent.Kind
 
 
 @transaction.atomic
-def update(person: Person, fields: Sequence[str] | None = None) -> None:
+def update(person: Person, fields: Sequence[str], *, actor: int) -> None:
     """Store changed fields of an account; the new name is shown everywhere at once.
 
     Args:
         person: the changed account.
         fields: the columns to write, and no others: what somebody else has
             changed meanwhile (a deactivation, say) must stand.
+        actor: who changes it, themselves or who may manage them.
+
+    Raises:
+        PermissionDenied: they may not, or not any more; nothing was changed.
     """
-    person.save(update_fields=fields)
-    changed(PEOPLE)
+    lock(person.pk, actor)
+    _store(person, fields)
 
 
 @transaction.atomic
@@ -41,33 +47,74 @@ def add(person: Person, *, actor: int) -> None:
 def set_password(person: Person, *, actor: int) -> None:
     """Store the password that an account has been given (``Person.set_password``). All
     sign-ins with the one before end, and with them the open pages; a request that goes
-    on with its own gives it a new key afterwards (``update_session_auth_hash``)."""
-    update(person, ["password"])
+    on with its own gives it a new key afterwards (``update_session_auth_hash``).
+
+    Raises:
+        PermissionDenied: the actor may not manage it; nothing was changed.
+    """
+    lock(person.pk, actor)
+    _store(person, ["password"])
     sign_out(person.pk)
     audit.record(Kind.PASSWORD, actor=actor, person=person.pk)
 
 
 @transaction.atomic
-def set_role(person: Person, role: Person.Role, *, actor: int) -> None:
-    """Give somebody another role. Their open pages are asked again at once."""
+def set_role(person_id: int, role: Person.Role, *, actor: int) -> None:
+    """Give somebody another role. Their open pages are asked again at once.
+
+    Raises:
+        PermissionDenied: the actor may not give it, or not to them; nothing was changed.
+    """
+    person = lock(person_id, actor)
     if person.role == role:
         return
-    audit.record(Kind.ROLE, actor=actor, person=person.pk, detail=f"{person.role} → {role}")
+    if role not in roles_to_give(Person.objects.get(pk=actor)):
+        raise PermissionDenied
+    audit.record(Kind.ROLE, actor=actor, person=person_id, detail=f"{person.role} → {role}")
     person.role = role
-    update(person, ["role", "is_staff", "is_superuser"])
+    _store(person, ["role", "is_staff", "is_superuser"])
 
 
 @transaction.atomic
-def set_active(person: Person, *, is_active: bool, actor: int) -> None:
+def set_active(person_id: int, *, is_active: bool, actor: int) -> None:
     """Switch an account on, or off: then it is signed out everywhere, and its open
-    pages end."""
+    pages end.
+
+    Raises:
+        PermissionDenied: the actor may not manage it; nothing was changed.
+    """
+    person = lock(person_id, actor)
     if person.is_active == is_active:
         return
-    audit.record(Kind.ACTIVE, actor=actor, person=person.pk, detail="on" if is_active else "off")
+    audit.record(Kind.ACTIVE, actor=actor, person=person_id, detail="on" if is_active else "off")
     person.is_active = is_active
-    update(person, ["is_active"])
+    _store(person, ["is_active"])
     if not is_active:
-        sign_out(person.pk)
+        sign_out(person_id)
+
+
+def lock(person_id: int, actor: int) -> Person:
+    """An account as it is now, and stays until the end of the transaction, for whoever
+    changes it. What they may is asked again: of two owners who take each other's role at
+    the same moment the second is none any more.
+
+    Raises:
+        PermissionDenied: it is neither their own nor one that they may manage.
+    """
+    # Without the key: what names these people goes on. In one order: nobody waits in a ring.
+    rows = Person.objects.select_for_update(no_key=True).order_by("pk")
+    found = {person.pk: person for person in rows.filter(pk__in={person_id, actor})}
+    person, asking = found.get(person_id), found.get(actor)
+    if person is None or asking is None:
+        raise PermissionDenied
+    if person != asking and not may_manage(asking, person):
+        raise PermissionDenied
+    return person
+
+
+def _store(person: Person, fields: Sequence[str]) -> None:
+    person.save(update_fields=fields)
+    changed(PEOPLE)
 
 
 def sign_out(person_id: int, *, but: str = "") -> int:

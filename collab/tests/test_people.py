@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.core.exceptions import PermissionDenied
 from django.db import connections
 from django.db.models.functions import Now
 from django.test import Client
 
-from collab.errors import UsedInvitation
+from collab.conftest import MakePerson
+from collab.errors import CannotErase, UsedInvitation
 from collab.live.testing import announced
 from collab.models import Invitation, Person, SecurityEvent, SignIn
-from collab.operations import people
+from collab.operations import erasure, people
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Kind = SecurityEvent.Kind
@@ -190,6 +193,57 @@ def test_nobody_changes_themselves_or_who_is_above(
             assert as_hermes.post(f"/people/{person.pk}/", form).status_code == 403
     assert as_hermes.post("/people/4711/", {"active": "no"}).status_code == 404
     assert set(Person.objects.values_list("is_active", flat=True)) == {True}
+
+
+@pytest.mark.parametrize("what", ["role", "active", "erased"])
+def test_two_owners_who_take_each_others_place(make_person: MakePerson, what: str) -> None:
+    """At the same moment: one of them remains."""
+    pair = [make_person(name, is_superuser=True) for name in ("mom", "nixon")]
+
+    def takes(number: int) -> bool:
+        other, actor = pair[1 - number].pk, pair[number].pk
+        try:
+            if what == "role":
+                people.set_role(other, Person.Role.MEMBER, actor=actor)
+            elif what == "active":
+                people.set_active(other, is_active=False, actor=actor)
+            else:
+                erasure.erase(other, actor=actor)
+        except (PermissionDenied, CannotErase, Person.DoesNotExist):
+            return False
+        finally:
+            connections.close_all()
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(takes, range(2))) == [False, True]
+    assert Person.objects.filter(role=Person.Role.OWNER, is_active=True).count() == 1
+
+
+def test_what_one_may_is_asked_when_it_is_done(
+    hermes: Person, fry: Person, leela: Person, make_person: MakePerson
+) -> None:
+    """Not only when the page was asked for: somebody has become an owner meanwhile, or
+    is no administrator any more."""
+    make_person("mom", is_superuser=True)
+    seen = Person.objects.get(pk=fry.pk)
+    Person.objects.filter(pk=fry.pk).update(role=Person.Role.OWNER)
+    late: Sequence[Callable[[], object]] = (
+        lambda: people.set_role(seen.pk, Person.Role.GUEST, actor=hermes.pk),
+        lambda: people.set_active(seen.pk, is_active=False, actor=hermes.pk),
+        lambda: people.set_password(seen, actor=hermes.pk),
+        lambda: people.update(seen, ["email"], actor=hermes.pk),
+        lambda: people.set_role(leela.pk, Person.Role.OWNER, actor=hermes.pk),
+        lambda: erasure.erase(seen.pk, actor=hermes.pk),
+    )
+    for does in late:
+        with pytest.raises(PermissionDenied):
+            does()
+    Person.objects.filter(pk=hermes.pk).update(is_active=False)
+    with pytest.raises(PermissionDenied):
+        people.set_role(leela.pk, Person.Role.GUEST, actor=hermes.pk)
+    leela.refresh_from_db()
+    assert (leela.role, Person.objects.get(pk=fry.pk).is_active) == ("member", True)
 
 
 # Sign-ins.

@@ -61,7 +61,7 @@ async def writes_another(document: Document, fry: Person) -> None:
 
 async def renames_himself(document: Document, fry: Person) -> None:
     fry.display_name = "Philip"
-    await sync_to_async(people.update)(fry)
+    await sync_to_async(people.update)(fry, ["display_name"], actor=fry.pk)
 
 
 async def beats(document: Document, fry: Person) -> None:

@@ -37,7 +37,7 @@ def profile(request: PersonRequest) -> HttpResponse:
     """Name, colour, language and appearance; where one is signed in."""
     form = ProfileForm(request.POST or None, instance=request.user)
     if request.method == "POST" and form.is_valid():
-        people.update(form.save(commit=False), form.Meta.fields)
+        people.update(form.save(commit=False), form.Meta.fields, actor=request.user.pk)
         with translation.override(form.instance.language):
             messages.success(request, _("Your profile is saved."))
         return redirect("profile")
@@ -110,10 +110,10 @@ def account(request: PersonRequest, pk: int) -> HttpResponse:
     if not may_manage(request.user, person) or person == request.user:
         raise PermissionDenied
     if "role" in request.POST:
-        people.set_role(person, _role(request, request.POST["role"]), actor=request.user.pk)
+        people.set_role(pk, _role(request, request.POST["role"]), actor=request.user.pk)
     elif "active" in request.POST:
         is_active = request.POST["active"] == "yes"
-        people.set_active(person, is_active=is_active, actor=request.user.pk)
+        people.set_active(pk, is_active=is_active, actor=request.user.pk)
     elif "sign_out" in request.POST:
         ended = people.sign_out(pk)
         audit.record(Kind.ENDED, actor=request.user.pk, person=pk, detail=str(ended))
