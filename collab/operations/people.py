@@ -16,6 +16,8 @@ from ..timings import INVITATION_DAYS
 from . import audit
 
 Kind = SecurityEvent.Kind
+#: What an account is entered by: whoever can change it can have a new password sent.
+ACCOUNT = ("username", "email")
 
 
 @transaction.atomic
@@ -31,8 +33,11 @@ def update(person: Person, fields: Sequence[str], *, actor: int) -> None:
     Raises:
         PermissionDenied: they may not, or not any more; nothing was changed.
     """
-    lock(person.pk, actor)
+    before = lock(person.pk, actor)
     _store(person, fields)
+    differs = (name for name in ACCOUNT if getattr(before, name) != getattr(person, name))
+    if other := ", ".join(name for name in differs if name in fields):
+        audit.record(Kind.ACCOUNT, actor=actor, person=person.pk, detail=other)
 
 
 @transaction.atomic
@@ -165,6 +170,8 @@ def join(token: str, person: Person) -> None:
     changed(PEOPLE)
 
 
-def end_invitation(invitation_id: int) -> None:
+@transaction.atomic
+def end_invitation(invitation_id: int, *, actor: int) -> None:
     """Take an invitation back that nobody has used."""
-    Invitation.objects.filter(pk=invitation_id, used_by__isnull=True).delete()
+    if Invitation.objects.filter(pk=invitation_id, used_by__isnull=True).delete()[0]:
+        audit.record(Kind.INVITED, actor=actor, detail="taken back")

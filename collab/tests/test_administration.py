@@ -62,6 +62,18 @@ def test_another_role(owner: Person, hermes: Person, fry: Person) -> None:
     assert (fry.role, fry.is_staff) == ("admin", True)
 
 
+@pytest.mark.parametrize("what", ["email", "username"])
+def test_how_an_account_is_entered_is_written_down(hermes: Person, fry: Person, what: str) -> None:
+    """Whoever gives an account another address can have a new password sent there. That
+    it was changed and by whom stays in the log, and not to what."""
+    for _ in range(2):
+        assert changed(signed_in("hermes"), fry, **{what: "philip@example.org"}) == 302
+    (event,) = SecurityEvent.objects.filter(kind=Kind.ACCOUNT)
+    assert (event.actor, event.person, event.detail) == (hermes, fry, what)
+    assert changed(signed_in("hermes"), fry, display_name="Philip") == 302
+    assert SecurityEvent.objects.filter(kind=Kind.ACCOUNT).get() == event
+
+
 @pytest.mark.parametrize("role", ["admin", "owner", "nonsense"])
 def test_no_role_above_ones_reach(hermes: Person, fry: Person, role: str) -> None:
     """The form is refused, and nothing is written down."""

@@ -113,6 +113,16 @@ def test_an_invitation_that_is_not_good(as_hermes: Client, stranger: Client, wha
     assert not Person.objects.filter(username="amy").exists()
 
 
+def test_an_invitation_taken_back_is_written_down(as_hermes: Client, hermes: Person) -> None:
+    """Once, whoever made it."""
+    invited(as_hermes)
+    made = Invitation.objects.get()
+    for _ in range(2):
+        as_hermes.post("/people/", {"_method": "delete", "invitation": made.pk})
+    (event,) = SecurityEvent.objects.filter(detail="taken back")
+    assert (event.kind, event.actor) == (Kind.INVITED, hermes)
+
+
 @pytest.mark.parametrize(
     ("field", "value", "says"),
     [

@@ -84,7 +84,8 @@ def directory(request: PersonRequest) -> HttpResponse:
         raise PermissionDenied
     address = ""
     if method_of(request) == "DELETE":
-        people.end_invitation(number_of(request.POST.get("invitation", "")) or 0)
+        invitation_id = number_of(request.POST.get("invitation", "")) or 0
+        people.end_invitation(invitation_id, actor=request.user.pk)
         return redirect("people")
     if request.method == "POST":
         role = _role(request, request.POST.get("invite", ""))
