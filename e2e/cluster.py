@@ -57,6 +57,7 @@ def nginx_command(folder: Path, port: int, web: Sequence[str], live: Sequence[st
         (r"server 127\.0\.0\.1:8001 (.*);", _servers(web)),
         (r"server 127\.0\.0\.1:8002 (.*);", _servers(live)),
         (r"listen 80;", f"listen 127.0.0.1:{port};"),
+        (r"access_log \S+", f"access_log {folder}/access.log"),
     ):
         shipped, found = re.subn(pattern, replacement, shipped)
         assert found == 1, f"deploy/nginx.conf has {found} times {pattern}"

@@ -15,7 +15,7 @@ from websockets.typing import Origin
 
 from e2e.cluster import behind_nginx, nginx_command
 from e2e.people import PersonMaker, sign_in
-from e2e.services import LOCALHOST
+from e2e.services import LOCALHOST, eventually
 from e2e.stack import ROOT, Postgres, Stack, free_ports, prepared, temporary_folder
 
 SERVICE_RESTART = 1012
@@ -116,6 +116,23 @@ def test_nobody_chooses_where_they_come_from(stack: Stack, playwright: Playwrigh
     newest = "SELECT host(address) FROM collab_securityevent ORDER BY id DESC LIMIT 1"
     assert stack.sql(newest) == [(LOCALHOST,)]
     request.dispose()
+
+
+@pytest.mark.parametrize("stack", ["nginx"], indirect=True)
+def test_the_log_of_nginx_opens_nothing(stack: Stack, playwright: Playwright) -> None:
+    """Secret addresses are not in it, however they are written; all others are."""
+    request = playwright.request.new_context(extra_http_headers={"Referer": "/shared/from/"})
+    secret = ("/shared/s3cret/", "/%73hared/s3cret/", "//shared//s3cret/", "/shared/s3cret?x=1")
+    reset = ("/invitation/s3cret/", "/password/reset/MQ/s3cret/", "/shared/s3cret/cover.webp")
+    for place in (*secret, *reset, "/login/?next=/last/"):
+        request.get(f"{stack.urls[0]}{place}")
+    request.dispose()
+    log = stack.folder / "access.log"
+    eventually(lambda: "/last/" in log.read_text(), "the log")
+    lines = log.read_text()
+    assert '"GET /shared/... HTTP/1.1" 404' in lines
+    assert "s3cret" not in lines
+    assert "/shared/from/" not in lines
 
 
 @pytest.mark.parametrize("stack", ["nginx"], indirect=True)

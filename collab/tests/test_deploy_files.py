@@ -14,6 +14,7 @@ import pytest
 import yaml
 from django.conf import settings
 from django.core.management import get_commands, load_command_class
+from django.urls import URLPattern, get_resolver
 from gunicorn.config import Config
 
 ROOT = Path(settings.BASE_DIR)
@@ -99,6 +100,27 @@ def test_nginx_asks_where_the_units_listen() -> None:
     assert servers == {of_web, f"127.0.0.1:{of_live}"}
     for header in ("X-Forwarded-For", "X-Forwarded-Proto", "X-Request-ID"):
         assert f"proxy_set_header {header} $" in nginx
+
+
+def test_nginx_logs_no_address_that_opens_something() -> None:
+    """Of every URL with a secret in it, a new one included, only what kind it is."""
+    nginx = (DEPLOY / "nginx.conf").read_text()
+    ((pattern, instead),) = re.findall(r"^    ~(\S+) (\S+);$", nginx, re.MULTILINE)
+    (form,) = re.findall(r"log_format collab ('[^;]*');", nginx)
+    assert not {"$request ", "$request_uri", "$uri", "$http_referer"} & set(
+        re.findall(r"\$\w+ ?", form)
+    )
+    secret = [url for url in (str(one.pattern) for one in own_patterns()) if "token>" in url]
+    assert len(secret) >= 4
+    for url in secret:
+        logged = re.match(pattern, f"/{url}")
+        assert logged, url
+        assert "token" not in logged.expand(instead.replace("$1", r"\1"))
+
+
+def own_patterns() -> list[URLPattern]:
+    """Every URL of the workspace."""
+    return [one for one in get_resolver("collab.urls").url_patterns if isinstance(one, URLPattern)]
 
 
 def test_the_example_of_the_environment_names_variables_that_exist() -> None:
