@@ -11,19 +11,20 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
+from django.contrib import admin
 from django.db import connection
 from django.db.models.functions import Now
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from collab import permissions, queries, regions
+from collab import covers, permissions, queries, regions
 from collab.live import regions as live_regions
 from collab.live.models import Connection, Node
 from collab.live.testing import announced
 from collab.models import Activity, Document, Draft, Heading, Link, Person, Share
 from collab.operations import activity, documents, drafts, editing, headings, sharing
 from collab.operations.documents import Content
-from collab.tests.test_views import own_urls
+from collab.tests.test_views import doors, own_urls, picture
 
 pytestmark = pytest.mark.django_db
 
@@ -67,13 +68,40 @@ NEEDS = {
 }
 #: What a POST needs beyond that.
 NEEDS_TO_POST = {"revision": "change", "duplicate": "create"}
-#: URLs that are about no document in particular; what they list is tested below.
+ADMINISTRATORS = frozenset({"admin", "owner"})
+MEMBERS = ADMINISTRATORS | {"author", "editor", "reader", "member"}
+EVERYBODY = frozenset(MAY)
+NOBODY = frozenset[str]()
+#: URLs that are about no document in particular, and who may read and post there; what
+#: they list is tested below. (Of a cover it is who may read its document; of an account,
+#: here a guest's, who may manage them; behind a secret nobody without it.)
 ELSEWHERE = {
-    *("dashboard", "active", "new", "export_all", "preview", "trash", "cover", "profile"),
-    *("people", "account", "invitation", "sign_out_elsewhere"),
-    *("csp_report", "status", "metrics", "healthz", "login", "logout", "shared", "shared_cover"),
-    *("password_change", "password_change_done", "password_reset", "password_reset_done"),
-    *("password_reset_confirm", "password_reset_complete"),
+    "dashboard": (EVERYBODY, NOBODY),
+    "active": (MEMBERS, NOBODY),
+    "new": (MEMBERS, MEMBERS),
+    "export_all": (EVERYBODY, NOBODY),
+    "preview": (NOBODY, EVERYBODY),
+    "trash": (EVERYBODY, NOBODY),
+    "cover": (frozenset(kind for kind in MAY if MAY[kind]), NOBODY),
+    "profile": (EVERYBODY, EVERYBODY),
+    "sign_out_elsewhere": (NOBODY, EVERYBODY),
+    "people": (ADMINISTRATORS, ADMINISTRATORS),
+    "account": (NOBODY, ADMINISTRATORS),
+    "invitation": (NOBODY, NOBODY),
+    "shared": (NOBODY, NOBODY),
+    "shared_cover": (NOBODY, NOBODY),
+    "status": (ADMINISTRATORS, NOBODY),
+    "metrics": (ADMINISTRATORS, NOBODY),
+    "healthz": (EVERYBODY, NOBODY),
+    "csp_report": (NOBODY, EVERYBODY),
+    "login": (EVERYBODY, EVERYBODY),
+    "logout": (NOBODY, EVERYBODY),
+    "password_change": (EVERYBODY, EVERYBODY),
+    "password_change_done": (EVERYBODY, NOBODY),
+    "password_reset": (EVERYBODY, EVERYBODY),
+    "password_reset_done": (EVERYBODY, NOBODY),
+    "password_reset_confirm": (EVERYBODY, EVERYBODY),
+    "password_reset_complete": (EVERYBODY, NOBODY),
 }
 
 
@@ -93,7 +121,7 @@ def cast(db: None) -> dict[str, Person]:
 @pytest.fixture
 def secret(cast: dict[str, Person]) -> Document:
     """A document for named people, with a past."""
-    made = documents.create(cast["author"].pk, Content(SECRET, WORDS))
+    made = documents.create(cast["author"].pk, Content(SECRET, WORDS, covers.store(picture(4, 4))))
     sharing.set_access(made.pk, Document.Access.NAMED, actor=made.author_id)
     for kind in ("editor", "reader", "guest editor", "guest reader"):
         sharing.give(made.pk, cast[kind].pk, may_edit="editor" in kind, actor=made.author_id)
@@ -115,7 +143,7 @@ def about_documents() -> Iterator[tuple[str, str]]:
 def test_every_url_has_a_rule() -> None:
     """A new page without one fails here."""
     names = {name for name, _ in own_urls()}
-    assert names == NEEDS.keys() | ELSEWHERE
+    assert names == NEEDS.keys() | ELSEWHERE.keys()
 
 
 @pytest.mark.parametrize("kind", list(MAY))
@@ -142,6 +170,55 @@ def test_a_page_of_a_document(
         # for what they are, not for who asks.
         assert answer.status_code in (200, 204, 302, 400, 404, 405, 409, 422)
         assert answer.status_code != 404 or name in {"draft", "comparison", "trashed"}
+
+
+@pytest.mark.parametrize(
+    ("name", "url"), [(name, url) for name, url in own_urls() if name in ELSEWHERE]
+)
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_any_other_page(
+    cast: dict[str, Person], secret: Document, name: str, url: str, method: str
+) -> None:
+    """By role; and none of them tells of a document that is for others."""
+    place = {
+        "account": f"/people/{cast['guest reader'].pk}/",
+        "cover": f"/covers/{secret.cover}",
+    }.get(name, url)
+    for kind, person in cast.items():
+        answer = getattr(client_of(person), method)(place, {"active": "yes", "invite": "guest"})
+        may = kind in ELSEWHERE[name][method == "post"]
+        assert answer.status_code in ((200, 204, 302, 400, 422) if may else (403, 404, 405)), kind
+        page = b"".join(answer) if answer.streaming else answer.content
+        assert SECRET.encode() not in page or MAY[kind], kind
+
+
+@pytest.mark.parametrize("place", [place for place, _ in doors(admin.site.get_urls(), "/admin/")])
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_page_of_the_administration(
+    cast: dict[str, Person], secret: Document, place: str, method: str
+) -> None:
+    """For administrators, and of documents only what they may read elsewhere. Changed is
+    nothing but by a form with its fields."""
+    about = Activity.objects.filter(document=secret).latest("pk").pk
+    rows = {"person": cast["guest"].pk, "document": secret.pk, "activity": about}
+    for model, pk in rows.items():
+        place = place.replace(f"/{model}/1/", f"/{model}/{pk}/")
+    is_for_all = place in {"/admin/logout/", "/admin/password_change/"}
+    for kind in ("guest", "member", "reader", "admin", "owner"):
+        person = cast[kind]
+        answer = getattr(client_of(person), method)(place, follow=True)
+        page = answer.content.decode()
+        if kind == "owner":
+            assert answer.status_code in (200, 403, 404, 405)
+        else:
+            assert answer.status_code in (403, 404, 405) or kind == "admin" or is_for_all, kind
+            assert SECRET not in page
+            assert WORDS not in page
+        if kind == "admin" and re.search("/(document|activity)/[0-9]", place):
+            nowhere = getattr(client_of(person), method)(re.sub("[0-9]+", "4711", place))
+            there = getattr(client_of(person), method)(place)
+            assert there.status_code == nowhere.status_code
+    assert Document.objects.filter(pk=secret.pk).exists()
 
 
 def suffices(person: Person, level: str, needed: str) -> bool:

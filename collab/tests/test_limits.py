@@ -4,14 +4,14 @@ by hand."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
-from django.urls import URLResolver, get_resolver
+from django.urls import get_resolver
 from pytest_django import Settings
 
 import project.settings as production
@@ -22,7 +22,7 @@ from collab.models import Document, Draft, Heading, Person, Revision
 from collab.operations import documents, drafts, editing
 from collab.operations.documents import Content
 from collab.tests.test_status import told
-from collab.tests.test_views import picture
+from collab.tests.test_views import doors, picture
 from collab.views.limits import MEGABYTE, check_room
 
 pytestmark = pytest.mark.django_db
@@ -55,16 +55,6 @@ def test_whatever_takes_a_form_has_a_limit(pattern: Any, as_leela: Client) -> No
     answer = as_leela.post(re.sub(r"<str:\w+>", "x", re.sub(r"<\w+>", "x", example)))
     if answer.status_code != 405 and pattern.name not in FREE:
         assert "POST" in counted, pattern.name
-
-
-def doors(patterns: Any, before: str = "/") -> Iterator[tuple[str, Any]]:
-    """An example address of everything there is, the administration's pages included."""
-    for one in patterns:
-        place = before + str(one.pattern)
-        if isinstance(one, URLResolver):
-            yield from doors(one.url_patterns, place)
-        elif "(?" not in place:
-            yield re.sub(r"<(?:\w+:)?\w+>", "1", place), one
 
 
 @pytest.mark.parametrize(("place", "pattern"), list(doors(get_resolver().url_patterns)))

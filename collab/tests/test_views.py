@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from io import BytesIO
+from typing import Any
 
 import pytest
 from django.contrib.auth.hashers import Argon2PasswordHasher
@@ -12,7 +14,7 @@ from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
-from django.urls import URLPattern, get_resolver
+from django.urls import URLPattern, URLResolver, get_resolver
 from PIL import Image
 from pytest_django import DjangoAssertNumQueries, Settings
 
@@ -59,6 +61,16 @@ def own_urls() -> list[tuple[str, str]]:
         (str(p.name), "/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda m: values[m[1]], str(p.pattern)))
         for p in patterns
     ]
+
+
+def doors(patterns: Any, before: str = "/") -> Iterator[tuple[str, Any]]:
+    """An example address of everything there is, the administration's pages included."""
+    for one in patterns:
+        place = before + str(one.pattern)
+        if isinstance(one, URLResolver):
+            yield from doors(one.url_patterns, place)
+        elif "(?" not in place:
+            yield re.sub(r"<(?:\w+:)?\w+>", "1", place), one
 
 
 @pytest.mark.parametrize(("name", "url"), own_urls())
