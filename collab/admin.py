@@ -7,10 +7,12 @@ from functools import partial
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 
 from .forms import OthersPasswordForm
@@ -122,6 +124,9 @@ class PersonAdmin(ForAdministrators, UserAdmin):  # type: ignore[type-arg]
             people.set_active(obj.pk, is_active=obj.is_active, actor=actor)
 
     def user_change_password(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Somebody else's; of one's own the old one is asked for."""
+        if self.get_object(request, unquote(kwargs["id"])) == request.user:
+            return redirect("password_change")
         # For this request only: Django makes the form without saying who asks.
         asked = copy(self)
         asked.change_password_form = partial(OthersPasswordForm, actor=int(request.user.pk or 0))

@@ -298,8 +298,14 @@ def test_it_is_no_place_for_members(fry: Person) -> None:
     assert client.get("/admin/login/").status_code == 403
 
 
-def test_ones_own_password_is_changed_where_it_has_a_limit(hermes: Person) -> None:
-    """And where it is written down."""
-    client = signed_in("hermes")
-    for answer in (client.get("/admin/password_change/"), client.post("/admin/password_change/")):
-        assert answer["Location"] == "/password/"
+def test_ones_own_password_is_changed_where_the_old_one_is_asked_for(owner: Person) -> None:
+    """Whoever has found a session does not take the account; tries have their limit."""
+    client = signed_in("mom")
+    form = dict.fromkeys(("password1", "password2"), "nibbler-eats-all")
+    form |= {"usable_password": "true", "set-password": "1"}
+    places = (f"person/{owner.pk}/password/", f"person/0{owner.pk}/password/")
+    for place in ("password_change/", *(f"collab/{one}" for one in places)):
+        for answer in (client.get(f"/admin/{place}"), client.post(f"/admin/{place}", form)):
+            assert answer["Location"] == "/password/"
+    owner.refresh_from_db()
+    assert owner.check_password("planet-express")
