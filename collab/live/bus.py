@@ -4,7 +4,8 @@ One channel-layer group, one subscription per process, one message for all that
 changed since the last. Delivery is not guaranteed by any channel layer (Redis
 forgets what was published while a subscriber was away, without a sign), so:
 
-* a publisher keeps what it could not send and tries again;
+* a publisher keeps what it could not send and tries again; its own process has heard
+  of it meanwhile, since what is announced there needs no layer to arrive;
 * every message carries its publisher's id and a sequence number: a hole in the
   sequence means that something was lost;
 * a process pings itself through the layer: a ping that stays out means a gap.
@@ -42,6 +43,20 @@ FAREWELL_SECONDS = 2.0
 def is_in_memory() -> bool:
     """Does the configured channel layer end at this process's border?"""
     return isinstance(get_channel_layer(), InMemoryChannelLayer)
+
+
+async def publish(message: dict[str, Any]) -> None:
+    """Hand a message to the channel layer. A layer that hangs has failed: its connection
+    is given up (redis-py closes one that was used half), and its lock with it.
+
+    Raises:
+        TimeoutError: it was not taken in time.
+        Exception: the layer's own errors, which vary by backend.
+    """
+    layer = get_channel_layer()
+    assert layer is not None, "CHANNEL_LAYERS has no default layer"
+    async with asyncio.timeout(conf().bus_send_seconds):
+        await layer.group_send(GROUP, message)
 
 
 class Outbox:
@@ -92,7 +107,8 @@ class Bus:
     """The bus as seen from a process with an event loop and sockets.
 
     Args:
-        on_topics: called in the loop with the topics of each message.
+        on_topics: called in the loop with the topics of each message of another process,
+            and with what is announced in this one, without a way around the layer.
         on_gap: called in the loop when messages may have been lost.
     """
 
@@ -115,6 +131,7 @@ class Bus:
     def _add(self, topics: tuple[str, ...]) -> None:
         self._outbox.topics.update(topics)
         self._wake.set()
+        self._on_topics(topics)
 
     async def speak(self) -> None:
         """Send what was announced, together; keep it while nobody takes it."""
@@ -125,18 +142,28 @@ class Bus:
                 async with asyncio.timeout(conf().bus_ping_seconds):
                     await self._wake.wait()
             self._wake.clear()
-            topics = self._outbox.take()
-            layer = get_channel_layer()
-            assert layer is not None, "CHANNEL_LAYERS has no default layer"
-            try:
-                await layer.group_send(GROUP, self._outbox.message(topics))
-            except Exception as error:  # the layer's own errors vary by backend
-                logger.warning("live: the channel layer takes no messages: %s", error)
-                self._outbox.topics |= topics
+            if not await self._say():
                 await asyncio.sleep(RETRY_SECONDS)
                 self._wake.set()
-            else:
-                self._outbox.sent()
+
+    async def _say(self) -> bool:
+        """Send what there is to say; returns whether that was possible."""
+        topics = self._outbox.take()
+        try:
+            await publish(self._outbox.message(topics))
+        except BaseException as error:
+            self._outbox.topics |= topics
+            if not isinstance(error, Exception):
+                raise
+            logger.warning("live: the channel layer takes no messages: %r", error)
+            return False
+        self._outbox.sent()
+        return True
+
+    async def flush(self) -> None:
+        """Say what is left, if the layer takes it. At the process's end."""
+        if self._outbox.topics:
+            await self._say()
 
     async def listen(self) -> None:
         """Receive for ever. Ends only by an error; the caller starts it again."""
@@ -166,12 +193,13 @@ class Bus:
 
     def _hear(self, message: dict[str, Any]) -> None:
         publisher, sequence = message["publisher"], message["sequence"]
-        if publisher == self._outbox.publisher:
+        is_own = publisher == self._outbox.publisher
+        if is_own:
             self._heard = time.monotonic()
         if self._inbox.misses(publisher, sequence) or self._deaf:
             self._deaf = False
             self._on_gap()
-        if message["topics"]:
+        if message["topics"] and not is_own:
             self._on_topics(message["topics"])
 
 
@@ -246,12 +274,10 @@ class Relay:
         return sent
 
     def _send(self, runner: asyncio.Runner, topics: set[str]) -> bool:
-        layer = get_channel_layer()
-        assert layer is not None, "CHANNEL_LAYERS has no default layer"
         try:
-            runner.run(layer.group_send(GROUP, self._outbox.message(topics)))
+            runner.run(publish(self._outbox.message(topics)))
         except Exception as error:  # the layer's own errors vary by backend
-            logger.warning("live: the channel layer takes no messages: %s", error)
+            logger.warning("live: the channel layer takes no messages: %r", error)
             return False
         return True
 

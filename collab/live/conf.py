@@ -34,6 +34,8 @@ class LiveConf:
     leave_grace_seconds: float = 5.0
     #: How often a bus sends itself a ping through the channel layer.
     bus_ping_seconds: float = 2.0
+    #: A message that the channel layer has not taken in this time is sent anew.
+    bus_send_seconds: float = 2.0
     #: A ping that has not come back after this long means there was a gap.
     bus_timeout_seconds: float = 5.0
     #: How often the session behind an open socket is checked again.

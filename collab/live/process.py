@@ -81,6 +81,7 @@ class Process:
         """Leave in good order: pages keep their grace and may go elsewhere."""
         bus.attach(None)
         await self._end_tasks()
+        await self.bus.flush()
         with contextlib.suppress(Exception):  # the database may be gone already
             await self.presence.unregister()
         db.shutdown()
