@@ -46,8 +46,8 @@ class LiveConf:
     feed_replay: int = 20
     #: Threads for the engine's database work and rendering, per process.
     threads: int = 4
-    #: How long a statement of these threads may take. All of them may
-    #: wait that long, and the heartbeat after them, before a process is taken for dead.
+    #: How long a statement of these threads may take, and of those that presence has
+    #: for itself: a heartbeat that fails is tried again before the process is dead.
     statement_seconds: float = 2.0
     #: A socket with more unsent bytes than this is cut: it is not reading.
     socket_buffer_bytes: int = 2 * 1024 * 1024
@@ -67,7 +67,8 @@ class LiveConf:
     #: The same for an address, of sockets without anybody signed in: they are told so
     #: and closed, and beyond this not even told.
     stranger_opens_per_minute: int = 300
-    #: Which of Django's caches the last two are counted in. Processes must share it.
+    #: Which of Django's caches limits and refusals are counted in. Processes must share
+    #: it. (The last two are counted by each for itself, and its share of them allowed.)
     rates_cache: str = "default"
     #: Server processes that share the database; the in-memory layer serves one.
     processes: int = 1

@@ -2,9 +2,10 @@
 
 ``channels.db.database_sync_to_async`` runs everything of a process in a single
 thread, so one slow query freezes every socket (django/channels#2132). Here a
-small pool of threads serves the engine, and nothing else waits for it. Their
-statements have less time than those of requests: a thread that waits is missing to
-all pages, and the heartbeat needs one in time.
+small pool of threads serves the engine, and nothing else waits for it. A second one
+is kept for presence: when regions and permissions wait for the database in all threads
+of the first, a living process must still be able to say that it lives. The statements
+of both have less time than those of requests: a thread that waits is missing to all.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ T = TypeVar("T")
 
 #: How long the last jobs may take when the pool is closed, in seconds.
 CLOSING_SECONDS = 5.0
+#: As many as presence has tasks (the heartbeat, the sweep, the writing of joins and
+#: leaves), each of which has one job at a time: so none waits for another.
+PRESENCE_THREADS = 3
 
 
 class _Thread(threading.local):
@@ -44,9 +48,9 @@ _thread = _Thread()
 class _Pool(ThreadPoolExecutor):
     """A thread pool that can close what each of its threads has opened."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int, name: str) -> None:
         self._started = itertools.count()
-        super().__init__(conf().threads, thread_name_prefix="live", initializer=self._begin)
+        super().__init__(threads, thread_name_prefix=name, initializer=self._begin)
 
     def _begin(self) -> None:
         next(self._started)
@@ -69,7 +73,31 @@ class _Pool(ThreadPoolExecutor):
             job.result()
 
 
-_pool: _Pool | None = None
+class _Lane:
+    """A pool that is there from its first job to the next shutdown."""
+
+    def __init__(self, name: str, threads: Callable[[], int]) -> None:
+        self._name = name
+        self._threads = threads
+        self._pool: _Pool | None = None
+
+    async def run(self, job: Callable[[], T]) -> T:
+        """The result of a job, done by one of the threads."""
+        if self._pool is None:
+            self._pool = _Pool(self._threads(), self._name)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, job)
+
+    def shutdown(self) -> None:
+        """Close the pool's connections and threads."""
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        pool.close_connections()
+        pool.shutdown(wait=True)
+
+
+_common = _Lane("live", lambda: conf().threads)
+_presence = _Lane("live-presence", lambda: PRESENCE_THREADS)
 
 
 async def run(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -78,11 +106,12 @@ async def run(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     Connections stay open between calls; one that failed is closed, so that the
     next call starts afresh (a database restart costs one failed call a thread).
     """
-    global _pool
-    if _pool is None:
-        _pool = _Pool()
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(_pool, lambda: _call(function, *args, **kwargs))
+    return await _common.run(lambda: _call(function, *args, **kwargs))
+
+
+async def run_presence(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """The same, in the threads that are kept for presence."""
+    return await _presence.run(lambda: _call(function, *args, **kwargs))
 
 
 def _call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -116,10 +145,6 @@ def _hurry(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
 
 
 def shutdown() -> None:
-    """Close the pool's connections and threads (server stop, end of a test)."""
-    global _pool
-    pool, _pool = _pool, None
-    if pool is None:
-        return
-    pool.close_connections()
-    pool.shutdown(wait=True)
+    """Close all connections and threads (server stop, end of a test)."""
+    _common.shutdown()
+    _presence.shutdown()

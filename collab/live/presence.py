@@ -99,7 +99,7 @@ class Presence:
             ImproperlyConfigured: another process lives on the same database,
                 but the channel layer cannot reach it.
         """
-        self._node = await db.run(_register)
+        self._node = await db.run_presence(_register)
 
     # What happens to pages; called in the event loop, written soon after.
 
@@ -158,13 +158,13 @@ class Presence:
         if batch.leaves or batch.losses:  # so that they are gone when the grace is over, not later
             asyncio.get_running_loop().call_later(conf().leave_grace_seconds, self._due.set)
         try:
-            await db.run(_write, self._node, batch)
+            await db.run_presence(_write, self._node, batch)
         except IntegrityError:
             # A row that is referred to is gone. If it is this process's (it was
             # silent for too long, and was swept), the heartbeat enters it again
             # with all its pages; if it is a person's, only that join is lost.
             await self.beat()
-            await db.run(_write_one_by_one, self._node, batch)
+            await db.run_presence(_write_one_by_one, self._node, batch)
         except Exception:
             # Nothing is forgotten while the database is away.
             self._batch = batch.then(self._batch)
@@ -175,11 +175,11 @@ class Presence:
         """Prove that this process lives; come back if it was taken for dead."""
         if self._node is None:
             return
-        if not await db.run(_beat, self._node, self._numbers()):
+        if not await db.run_presence(_beat, self._node, self._numbers()):
             await self.register()
             self._batch = Batch(joins={p.id: (p, s) for s, p in self._pages.items()})
             await self.flush()
-        await db.run(_send_heartbeat, list(self._pages.values()))
+        await db.run_presence(_send_heartbeat, list(self._pages.values()))
 
     async def sweep(self) -> None:
         """Remove who is gone: pages after their grace, processes with all theirs.
@@ -191,7 +191,7 @@ class Presence:
                 await self._due.wait()
                 await asyncio.sleep(conf().presence_batch_seconds * 2)  # past the row's own
         self._due.clear()
-        await db.run(sweep)
+        await db.run_presence(sweep, self._node)
 
     async def unregister(self) -> None:
         """The process ends in good order: its pages leave, with their grace."""
@@ -287,17 +287,25 @@ def _write_one_by_one(node: Node, batch: Batch) -> None:
     _write(node, replace(batch, joins={}))
 
 
-def sweep() -> None:
+def sweep(own: Node | None = None) -> None:
     """Remove pages whose grace is over and processes that are overdue.
 
     Every process does this; two at once do no harm, since each deletion asks
     again what the search has found.
+
+    Args:
+        own: the process that asks. It lives, however late its heartbeat is: the
+            database may have kept that waiting, and answers this first.
     """
     over = list(Connection.objects.gone())
     if over:
         Connection.objects.gone().filter(pk__in=[row.pk for row in over]).delete()
     gone = [_page(row) for row in over]
-    dead = list(Node.objects.overdue().values_list("pk", flat=True))
+    dead = [
+        pk
+        for pk in Node.objects.overdue().values_list("pk", flat=True)
+        if own is None or pk != own.pk
+    ]
     _say_gone([*gone, *_bury(dead)])
     _tell(signals.swept)
 

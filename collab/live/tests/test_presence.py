@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +21,7 @@ from pytest_django import Settings
 
 from collab.live import db, presence, signals
 from collab.live.checks import channel_layer, origins
+from collab.live.conf import conf
 from collab.live.models import Connection, Node, ago
 from collab.live.presence import Page, Presence, sweep
 from collab.live.testing import announced
@@ -187,6 +190,46 @@ async def test_a_process_taken_for_dead_comes_back_with_all_its_pages(leela: Per
     assert await alive() == set()
     await here.beat()
     assert await alive() == {"a"}
+    db.shutdown()
+
+
+async def test_a_living_process_says_so_while_everything_else_waits(
+    leela: Person, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regions and permissions in all the engine's threads, presence's own writing and
+    its sweep: the heartbeat has a thread all the same."""
+    settings.LIVE = {"presence_batch_seconds": 0.0, "sweep_seconds": 0.0}
+    here = await running()
+    await Node.objects.aupdate(seen_at=ago(60))
+    gate = threading.Event()
+    monkeypatch.setattr(presence, "_write", lambda *args: gate.wait(10))
+    monkeypatch.setattr(presence, "sweep", lambda own: gate.wait(10))
+    here.join(Page("a", leela.pk))
+    waiting = [asyncio.create_task(db.run(gate.wait, 10)) for _ in range(conf().threads * 2)]
+    waiting += [asyncio.create_task(job()) for job in (here.flush, here.sweep)]  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await here.beat()
+    assert await Node.objects.live().acount() == 1
+    gate.set()
+    await asyncio.gather(*waiting)
+    db.shutdown()
+
+
+async def test_a_process_whose_heartbeat_is_late_does_not_bury_itself(
+    leela: Person, left: list[Page], settings: Settings
+) -> None:
+    """A database that kept the heartbeat waiting may answer the sweep first."""
+    settings.LIVE = {"sweep_seconds": 0.0}
+    here = await running()
+    here.join(Page("a", leela.pk))
+    await here.flush()
+    await Node.objects.aupdate(seen_at=ago(60))
+    await here.sweep()
+    with told(signals.joined) as joined:
+        await here.beat()
+    assert await alive() == {"a"}
+    assert (joined, left) == ([], [])
     db.shutdown()
 
 
