@@ -11,9 +11,10 @@ import hashlib
 import html
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
+from zlib import crc32
 
 import nh3
 from django.core.cache import cache
@@ -37,7 +38,17 @@ OWN_IMAGE = re.compile(r"/covers/[0-9a-f]{32}\.webp")
 #: Rendered texts are kept for this long, in seconds.
 CACHE_SECONDS = 24 * 3600
 #: Part of the cache key: raise it when rendering changes.
-RENDERER = "4"
+RENDERER = "5"
+
+#: A text is shown in some so many blocks at most: each costs 50 bytes by itself, and the
+#: comparison with the next version its time. (100 KB of prose have 1,300.)
+BLOCKS = 2_000
+#: So many headings can be linked, and are in the outline.
+HEADINGS = 1_000
+#: What all links of a text say may be so many times as long as the text. Those written in
+#: place are at most three times as long (percent-encoded); but a reference of three
+#: characters can stand for a link of any length, again and again.
+LINKS = 4
 
 _markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 
@@ -118,11 +129,22 @@ def _blocks(text: str) -> Iterator[str]:
     """The HTML of each block at the top of a Markdown text, not yet safe."""
     env: dict[str, object] = {}
     block: list[Token] = []
+    allowed = len(text) * LINKS
     for token in _markdown.parse(text, env):
+        allowed = _sparing(token.children or (), allowed)
         block.append(token)
         if token.level == 0 and token.nesting <= 0:
             yield _markdown.renderer.render(block, _markdown.options, env)
             block = []
+
+
+def _sparing(tokens: Iterable[Token], allowed: int) -> int:
+    """Take the addresses from links beyond so many characters; returns what is left."""
+    for token in tokens:
+        allowed -= sum(len(str(value)) for value in token.attrs.values())
+        if allowed < 0:
+            token.attrs.clear()
+    return allowed
 
 
 def without_images(clean: str) -> SafeString:
@@ -160,27 +182,49 @@ def _with_anchors(clean: Iterable[str]) -> Rendered:
     """Give headings ids of our own making, so that the outline can link them."""
     outline: list[Heading] = []
     taken: set[str] = set()
+    numbers: Counter[str] = Counter()
 
     def anchor(match: re.Match[str]) -> str:
         level, inner = match.group(1), match.group(2)
+        if len(outline) == HEADINGS:
+            return match.group()
         words = re.sub(r"<[^>]*>", "", inner)
         base = "s-" + (slugify(words)[:50] or "section")
-        name, number = base, 2
-        while name in taken:
-            name, number = f"{base}-{number}", number + 1
+        name = ""
+        while not name or name in taken:
+            numbers[base] += 1
+            name = base if numbers[base] == 1 else f"{base}-{numbers[base]}"
         taken.add(name)
         outline.append(Heading(int(level), html.unescape(words), name))
         return f'<h{level} id="{name}">{inner}</h{level}>'
 
     blocks: list[Block] = []
     times: Counter[str] = Counter()
-    for block in clean:
-        with_ids = re.sub(r"<h([1-6])>(.*?)</h\1>", anchor, block, flags=re.DOTALL)
+    heading = re.compile(r"<h([1-6])>(.*?)</h\1>", flags=re.DOTALL)
+    for with_ids in _joined([heading.sub(anchor, block) for block in clean]):
         key = hashlib.blake2b(with_ids.encode(), digest_size=6).hexdigest()
         times[key] += 1
         # nh3 has cleaned this, and the ids are slugs of our own.
         blocks.append(Block(f"{key}_{times[key]}", mark_safe(with_ids)))  # noqa: S308
     return Rendered(blocks, outline)
+
+
+def _joined(blocks: Sequence[str]) -> Iterator[str]:
+    """Join neighbours where there are very many. Where one ends is told by what the
+    blocks say, as far as possible, so that what is inserted moves no end further down."""
+    size = 1
+    if len(blocks) > BLOCKS:
+        while len(blocks) * 2 > size * BLOCKS:
+            size *= 2
+    group: list[str] = []
+    for block in blocks:
+        group.append(block)
+        is_end = crc32(block.encode()) % size == 0
+        if len(group) >= size * 2 or (is_end and len(group) >= size / 2):
+            yield "".join(group)
+            group = []
+    if group:
+        yield "".join(group)
 
 
 def excerpt(text: str, length: int) -> str:

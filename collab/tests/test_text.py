@@ -8,12 +8,15 @@ from html.parser import HTMLParser
 import pytest
 
 from collab.text import (
+    BLOCKS,
+    HEADINGS,
     TAGS,
     excerpt,
     normalise,
     rendered,
     title_and_body,
 )
+from collab.timings import TEXT_BYTES
 
 
 @pytest.mark.parametrize(
@@ -79,6 +82,47 @@ def test_headings_make_an_outline_with_unique_anchors() -> None:
     outline = rendered("## One\n\n## One\n\n### *Two* & more").outline
     assert [(h.level, h.text) for h in outline] == [(2, "One"), (2, "One"), (3, "Two & more")]
     assert len({h.anchor for h in outline}) == 3
+
+
+def test_a_heading_that_is_named_like_another_with_a_number_gets_the_next() -> None:
+    """Whatever the order."""
+    outline = rendered("# A 2\n\n# A\n\n# A\n\n# A").outline
+    assert [heading.anchor for heading in outline] == ["s-a-2", "s-a", "s-a-3", "s-a-4"]
+
+
+@pytest.mark.parametrize(
+    ("part", "most"),
+    [("a\n\n", 4), ("#\n", 6), ("-\n+\n", 13), ("---\n", 4), ("\n> a\n", 8), ("&", 6)],
+)
+def test_the_longest_text_is_shown_in_so_many_blocks(part: str, most: int) -> None:
+    """However many paragraphs, rules, headings or lists it has; and it does not grow
+    without bounds. (A quadratic way would take minutes.)"""
+    text = (part * TEXT_BYTES)[:TEXT_BYTES]
+    shown = rendered(text, is_passing=True)
+    assert 0 < len(shown.blocks) <= BLOCKS + 1
+    assert len({block.key for block in shown.blocks}) == len(shown.blocks)
+    assert len(shown.html) < most * TEXT_BYTES
+    assert len(shown.outline) <= HEADINGS
+
+
+@pytest.mark.parametrize("definition", ["/{}", '/x "{}"'])
+def test_a_reference_that_is_used_again_and_again_does_not_multiply(definition: str) -> None:
+    """Three characters could stand for 100 KB, thirty thousand times."""
+    target = definition.format("x" * 5_000)
+    html = rendered(f"{'[a]' * 1_500}\n\n[a]: {target}\n").html
+    assert len(html) < 300_000
+    assert html.count("xxxx") > 1_000, "the first ones are links"
+
+
+@pytest.mark.parametrize("where", [0, 2_500, 4_999])
+def test_joined_blocks_stay_what_they_are_around_a_change(where: int) -> None:
+    """So that one word of a text of very many paragraphs is one part of it."""
+    paragraphs = [f"Paragraph {number}" for number in range(5_000)]
+    before = {block.key for block in rendered("\n\n".join(paragraphs)).blocks}
+    paragraphs.insert(where, "Something new")
+    after = {block.key for block in rendered("\n\n".join(paragraphs)).blocks}
+    assert len(before) > 400
+    assert len(after - before) <= 5
 
 
 def test_line_ends_are_normalised_once() -> None:
