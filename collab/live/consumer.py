@@ -7,6 +7,7 @@ page it is, and which version of each region it has. Anything else is refused.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
 MALFORMED = 4400
+#: The page comes back by itself (``reconnectCodes`` in templates/base.html).
+TRY_AGAIN = 4012
+#: How long a server may take to close a socket that takes nothing.
+FAREWELL_SECONDS = 1.0
 #: "id:mark": the mark is an ETag (hexadecimal) or the number of a feed's entry.
 MARK = re.compile(r"[\w-]{1,100}:[\w]{0,18}")
 #: The codes with which a page says that it is going (RFC 6455, 7.4.1). Any other, or
@@ -62,6 +67,8 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
     socket: Socket | None = None
     serial = 0
     said_goodbye = False
+    #: Has it been cut, and is to end?
+    is_cut = False
 
     async def __call__(
         self,
@@ -72,6 +79,11 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         self.task = cast("asyncio.Task[None]", asyncio.current_task())
         try:
             await super().__call__(scope, receive, send)
+        except asyncio.CancelledError:
+            if not self.is_cut:
+                raise
+            self.task.uncancel()
+            await _come_back(send)
         finally:
             # The disconnect is not told after an error or a cancellation.
             self._forget()
@@ -191,7 +203,9 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         self.wire.close(code)
 
     def _cut(self) -> None:
-        """The client does not read: end the application, and so the socket."""
+        """The client does not read, or cannot be sent to: end the application, and so
+        the socket."""
+        self.is_cut = True
         self.task.cancel()
 
     def _forget(self) -> None:
@@ -206,6 +220,14 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
             end = presence.leave if self.said_goodbye else presence.lose
             end(self.serial)
             self.socket, self.serial = None, 0
+
+
+async def _come_back(send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+    """Tell a page whose socket was cut to come back. Not every server would close the
+    socket of an application that has ended: the page would stay open, and deaf."""
+    with contextlib.suppress(Exception):  # whatever a server raises for a dead socket
+        async with asyncio.timeout(FAREWELL_SECONDS):
+            await send({"type": "websocket.close", "code": TRY_AGAIN})
 
 
 def let_in(session_key: str, address: str) -> tuple[AbstractBaseUser | None, bool]:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from .transport import Bundle, Frame, Wire
 from .watches import Cohort, Socket, bundled
 
-#: Longest text joined into one frame; Daphne's own limit is 1 MiB.
+#: Longest text joined of several fragments. A longer one has a frame of its own, however
+#: long it is: no server or browser limits what a server sends.
 FRAME_CHARACTERS = 256 * 1024
 
 
@@ -98,7 +99,7 @@ class Outbox:
 
 
 def joined(fragments: Sequence[str]) -> list[Frame]:
-    """Fragments as few frames, each short enough for every server."""
+    """Fragments as few frames, none longer than it must be."""
     frames: list[Frame] = []
     part: list[str] = []
     size = 0

@@ -96,7 +96,7 @@ class DaphneWire:
             have bytes for it; then None, for good.
     """
 
-    __slots__ = ("_open", "_protocol", "_transport", "straight")
+    __slots__ = ("_longest", "_open", "_protocol", "_transport", "straight")
 
     #: How often a wire of this process has lost its straight way.
     diverted = 0
@@ -105,6 +105,8 @@ class DaphneWire:
         self._protocol = protocol
         self._transport = protocol.transport
         self._open = True
+        #: The longest frame that may be among what waits, if one is longer than what may.
+        self._longest = 0
         is_clear = protocol.state == STATE_OPEN and not protocol.send_queue
         self.straight = direct_send(protocol.transport) if is_clear else None
 
@@ -136,7 +138,14 @@ class DaphneWire:
 
     def follow(self, rest: bytes) -> None:
         """Leave to the transport what the socket did not take."""
+        self._allow(len(rest), 0)
         self._transport.write(rest)
+
+    def _allow(self, size: int, waiting: int) -> None:
+        """A single frame longer than what may wait is no reason to cut who reads it; nor
+        is the next, which comes before it is read."""
+        longer = size if size > conf().socket_buffer_bytes else 0
+        self._longest = max(longer, self._longest) if waiting else longer
 
     @property
     def waiting(self) -> int:
@@ -149,9 +158,11 @@ class DaphneWire:
         """Write behind what waits already, unless that is too much."""
         if not self._open or self._protocol.state != STATE_OPEN:
             return
-        if self.waiting > conf().socket_buffer_bytes:
+        waiting = self.waiting
+        if waiting > conf().socket_buffer_bytes + self._longest:
             self.cut()
         else:
+            self._allow(len(data), waiting)
             self._protocol.sendData(data)  # behind what autobahn still holds, too
 
     def cut(self) -> None:
@@ -364,7 +375,8 @@ class QueueWire:
 
     Args:
         send: the ASGI ``send`` of the accepted socket.
-        cut: called when the client is too far behind to be served.
+        cut: called when the socket must end: the client is too far behind to be served,
+            or the server cannot send to it any more.
     """
 
     def __init__(
@@ -372,15 +384,17 @@ class QueueWire:
     ) -> None:
         self._send = send
         self._cut = cut
-        self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(conf().socket_queue_frames)
+        #: What waits behind the one that is being sent, and how many bytes that is.
+        self._queue: asyncio.Queue[tuple[dict[str, Any], int]] = asyncio.Queue()
+        self._bytes = 0
         self._open = True
         self._task = asyncio.create_task(self._run(), name="live-wire")
 
     def write(self, frame: Frame) -> None:
-        self._put({"type": "websocket.send", "text": frame.text})
+        self._put({"type": "websocket.send", "text": frame.text}, frame.size)
 
     def close(self, code: int) -> None:
-        self._put({"type": "websocket.close", "code": code})
+        self._put({"type": "websocket.close", "code": code}, 0)
 
     def abort(self) -> None:
         self.end()
@@ -391,13 +405,15 @@ class QueueWire:
         self._open = False
         self._task.cancel()
 
-    def _put(self, message: dict[str, Any]) -> None:
+    def _put(self, message: dict[str, Any], size: int) -> None:
         if not self._open:
             return
-        try:
-            self._queue.put_nowait(message)
-        except asyncio.QueueFull:
+        is_full = self._queue.qsize() >= conf().socket_queue_frames
+        if is_full or self._bytes > conf().socket_buffer_bytes:
             self._too_slow()
+            return
+        self._bytes += size
+        self._queue.put_nowait((message, size))
 
     def _too_slow(self) -> None:
         logger.warning("live: cut a client with %d unread frames", self._queue.qsize())
@@ -406,7 +422,8 @@ class QueueWire:
 
     async def _run(self) -> None:
         while self._open:
-            message = await self._queue.get()
+            message, size = await self._queue.get()
+            self._bytes -= size
             try:
                 async with asyncio.timeout(conf().socket_stall_seconds):
                     await self._send(message)
@@ -414,7 +431,8 @@ class QueueWire:
                 self._too_slow()
                 return
             except Exception as error:  # whatever a server raises for a dead socket
-                logger.info("live: a socket went away while sending: %s", error)
-                self._open = False
+                logger.info("live: a socket went away while sending: %r", error)
+                self.abort()
+                return
             if message["type"] == "websocket.close":
                 self._open = False

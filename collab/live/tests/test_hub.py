@@ -15,6 +15,7 @@ from pytest_django import Settings
 
 from collab.live import db, parts, regions
 from collab.live.hub import Hub
+from collab.live.outbox import FRAME_CHARACTERS, joined
 from collab.live.presence import Page
 from collab.live.regions import Context, Entry, Feed, Region
 from collab.live.transport import Frame
@@ -541,6 +542,27 @@ async def test_what_changes_while_it_is_rendered_is_rendered_again(hub: Hub, boa
         while not (wire.frames and "<b>b</b>" in wire.frames[-1]):
             await asyncio.sleep(0.005)
     running.cancel()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "frames"),
+    [
+        ([1], [1]),
+        ([FRAME_CHARACTERS // 2] * 2, [FRAME_CHARACTERS]),
+        ([FRAME_CHARACTERS // 2] * 3, [FRAME_CHARACTERS, FRAME_CHARACTERS // 2]),
+        ([1, FRAME_CHARACTERS, 1], [1, FRAME_CHARACTERS, 1]),
+        ([1, FRAME_CHARACTERS * 8, 1, 1], [1, FRAME_CHARACTERS * 8, 2]),
+    ],
+)
+def test_fragments_travel_in_few_frames_and_not_in_too_long_ones(
+    sizes: list[int], frames: list[int]
+) -> None:
+    """In their order. What is longer by itself has a frame of its own: no server or
+    browser has a limit for what a server sends."""
+    fragments = [chr(97 + number) * size for number, size in enumerate(sizes)]
+    made = joined(fragments)
+    assert [len(frame.text) for frame in made] == frames
+    assert "".join(frame.text for frame in made) == "".join(fragments)
 
 
 async def test_who_left_is_sent_nothing_and_leaves_nothing_behind(hub: Hub, board: Board) -> None:

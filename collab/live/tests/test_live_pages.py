@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 
@@ -14,12 +15,13 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from collab.live import pages, process
-from collab.live.consumer import MALFORMED, Malformed, read_resume
+from collab.live.consumer import MALFORMED, TRY_AGAIN, Malformed, read_resume
 from collab.live.metrics import meter
 from collab.live.models import Connection
 from collab.live.presence import Page
 from collab.live.process import FORBIDDEN, SIGNED_OUT, Process
 from collab.live.testing import LivePage, connect, eventually, signed_in, visit
+from collab.live.transport import QueueWire
 from collab.models import Document, Person
 from collab.operations import documents, editing
 from e2e.lengths import IS_DRILL, length
@@ -377,6 +379,34 @@ async def test_a_dead_hub_is_started_again_and_looks_at_everything(
         await take(document.pk, fry.pk)
         badge = f"lock_badge-{document.pk}"
         await page.until(lambda: "Fry is editing" in page.regions[badge])
+
+
+@pytest.mark.parametrize("server_listens", [True, False])
+async def test_a_page_that_is_cut_is_told_to_come_back(
+    engine: Process,
+    leela: Person,
+    server_listens: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On servers that would leave its socket open when its application is gone: also
+    when the server takes no more messages, the application ends."""
+    monkeypatch.setattr("collab.live.consumer.FAREWELL_SECONDS", 0.05)
+    client = await signed_in(leela)
+    page = LivePage("/", client, connect(client))
+    await page.load()
+    await page.connect()
+    await page.until_current("toasts")
+    (socket,) = engine.hub.sockets
+    assert isinstance(socket.wire, QueueWire)
+    if not server_listens:
+        never = asyncio.Event()
+        monkeypatch.setattr(page.socket.output_queue, "put", lambda message: never.wait())
+    socket.wire.abort()
+    if server_listens:
+        assert await page.is_closed() == TRY_AGAIN
+    await page.socket.wait(timeout=5)
+    assert not engine.hub.sockets
+    assert not engine.open_sockets
 
 
 async def test_the_engine_starts_again_after_a_failed_start(
