@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from typing import NamedTuple
 
 NAME = re.compile(r"[A-Za-z0-9_]{1,64}\Z")
@@ -29,6 +30,14 @@ class Part(NamedTuple):
 
     name: str
     digest: bytes
+
+
+class Link(NamedTuple):
+    """A part that stays, and the one before it that does."""
+
+    here: int
+    there: int
+    before: Link | None
 
 
 @dataclass(frozen=True)
@@ -90,13 +99,38 @@ def steps(region: str, before: Outline, now: Outline, html: str) -> str | None:
     inner = dict(PART.findall(html))
     made: list[str] = []
     for old, new in zip(before.runs, now.runs, strict=True):
-        for kind, i1, i2, j1, j2 in SequenceMatcher(None, old, new, False).get_opcodes():
+        i1 = j1 = 0
+        for i2, j2 in [*kept(old, new), (len(old), len(new))]:
             fresh = [wrapped(part.name, inner[part.name]) for part in new[j1:j2]]
-            if kind == "insert":
-                made.append(_inserted(region, old, i1, "".join(fresh)))
-            elif kind != "equal":
+            if i1 < i2:
                 made += _replaced(region, old[i1:i2], fresh)
+            elif fresh:
+                made.append(_inserted(region, old, i1, "".join(fresh)))
+            i1, j1 = i2 + 1, j2 + 1
     return "".join(made)
+
+
+def kept(old: Sequence[Part], new: Sequence[Part]) -> list[tuple[int, int]]:
+    """The parts that stay as and where they are, as many as possible: their places on
+    both sides. Since no two parts are equal, that is the longest increasing sequence of
+    places, which takes n log n steps, however much has changed or moved."""
+    places = {part: place for place, part in enumerate(old)}
+    #: By length, of the sequences found so far, the one that ends first in ``old``.
+    ends: list[int] = []
+    best: list[Link] = []
+    for there, part in enumerate(new):
+        here = places.get(part)
+        if here is not None:
+            length = bisect_left(ends, here)
+            link = Link(here, there, best[length - 1] if length else None)
+            ends[length : length + 1] = [here]
+            best[length : length + 1] = [link]
+    found = []
+    last = best[-1] if best else None
+    while last:
+        found.append((last.here, last.there))
+        last = last.before
+    return found[::-1]
 
 
 def _inserted(region: str, old: tuple[Part, ...], place: int, fresh: str) -> str:

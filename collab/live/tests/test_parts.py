@@ -9,7 +9,7 @@ from django.test import AsyncClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collab.live.parts import outline_of, steps, wrapped
+from collab.live.parts import Part, kept, outline_of, steps, wrapped
 from collab.live.testing import PARTIAL, LivePage
 
 REGION = "text-7"
@@ -90,6 +90,37 @@ def test_a_change_is_morphed_and_the_rest_is_not_touched() -> None:
 def test_what_does_not_change_costs_nothing() -> None:
     """From a rendering to itself there are no steps."""
     assert taken(shown({"a": "1"}), shown({"a": "1"})) == ""
+
+
+def test_what_moves_costs_itself_and_not_what_it_passes() -> None:
+    """Of ten parts the last comes first: it is put there, and taken away where it was."""
+    old = {f"p{number}": "x" for number in range(10)}
+    fragment = taken(shown(old), shown({"p9": "x", **old}))
+    assert fragment is not None
+    assert sorted(targets(fragment)) == [("p0", "beforebegin"), ("p9", "delete")]
+
+
+@given(st.permutations(range(12)), st.sets(st.integers(0, 11)))
+def test_as_many_parts_as_possible_stay(order: list[int], gone: set[int]) -> None:
+    """In one order on both sides; no other choice of the same parts is longer."""
+    old = [Part(str(number), b"") for number in range(12)]
+    new = [old[number] for number in order if number not in gone]
+    pairs = kept(old, new)
+    assert all(old[here] == new[there] for here, there in pairs)
+    assert pairs == sorted(pairs)
+    assert [there for _, there in pairs] == sorted({there for _, there in pairs})
+    lengths: list[int] = []
+    for place, part in enumerate(new):
+        before = [lengths[p] for p in range(place) if int(new[p].name) < int(part.name)]
+        lengths.append(1 + max(before, default=0))
+    assert len(pairs) == max(lengths, default=0)
+
+
+def test_a_hundred_thousand_parts_of_which_every_second_changes_take_no_time() -> None:
+    """(A quadratic way would take minutes, in a thread that all pages wait for.)"""
+    old = [Part(f"p{number}", b"") for number in range(100_000)]
+    new = [part if number % 2 else Part(f"q{number}", b"") for number, part in enumerate(old)]
+    assert kept(old, new) == [(number, number) for number in range(1, 100_000, 2)]
 
 
 @pytest.mark.parametrize(
