@@ -16,17 +16,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from . import db, regions
 from .conf import conf
 from .fragments import removed, replaced
 from .metrics import meter
-from .outbox import Letter, Outbox
+from .outbox import Letter, Outbox, pieces
 from .regions import Feed
 from .rendering import News, Variants, Version, read_feed, render_states
-from .transport import Frame, Wire
-from .watches import CHUNK, AnyWatch, Cohort, FeedWatch, Socket, Watch
+from .transport import Frame, Turn, Wire
+from .watches import CHUNK, CHUNK_BYTES, AnyWatch, Cohort, FeedWatch, Socket, Watch
 
 logger = logging.getLogger(__name__)
 
@@ -318,28 +319,31 @@ class Hub:
         return ()
 
     async def _deliver(self, outbox: Outbox) -> None:
-        letters = outbox.letters()
-        waiting = iter(letters)
+        letters = deque(outbox.letters())
         try:
-            await self._write(waiting)
+            await self._write(letters)
         except BaseException:
             # The hub takes them for up to date, and they are not: they resume.
-            self._give_up([wire for letter in waiting for wire in letter.bundle.wires])
+            self._give_up([wire for letter in letters for wire in letter.bundle.wires])
             raise
-        meter.count("deliveries", sum(len(letter.bundle.wires) for letter in letters))
 
-    async def _write(self, waiting: Iterator[Letter]) -> None:
-        sent = since_turn = 0
-        for bundle, batch in waiting:
-            for frame in batch.frames:
-                if broken := bundle.write(frame):
+    async def _write(self, letters: deque[Letter]) -> None:
+        turn, count, size = Turn(), 0, 0
+        while letters:
+            bundle, batch = letters[0]
+            for frame, part in pieces(batch.frames, len(bundle.wires)):
+                wires = len(bundle.wires[part])
+                more = wires * frame.size
+                if count and (count + wires > CHUNK or size + more > CHUNK_BYTES):
+                    written(count, size)
+                    await asyncio.sleep(0)
+                    turn, count, size = Turn(), 0, 0
+                if broken := bundle.write(frame, turn, part):
                     self._give_up(broken)
-                sent += frame.size * len(bundle.wires)
-            since_turn += len(bundle.wires)
-            if since_turn >= CHUNK:
-                since_turn = 0
-                await asyncio.sleep(0)
-        meter.count("bytes", sent)
+                count += wires
+                size += more
+            letters.popleft()
+        written(count, size)
 
     def _give_up(self, wires: Iterable[Wire]) -> None:
         """End pages' sockets: they come back, and say what they have."""
@@ -364,3 +368,9 @@ class Hub:
             identifiers.discard(identifier)
             if not identifiers:
                 self._topics.pop(topic, None)
+
+
+def written(count: int, size: int) -> None:
+    """Count what was written in a turn of the event loop."""
+    meter.count("deliveries", count)
+    meter.count("bytes", size)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from .transport import Bundle, Frame, Wire
-from .watches import Cohort, Socket, bundled
+from .transport import WHOLE, Bundle, Frame, Wire
+from .watches import CHUNK_BYTES, Cohort, Socket, bundled
 
 #: Longest text joined of several fragments. A longer one has a frame of its own, however
 #: long it is: no server or browser limits what a server sends.
@@ -96,6 +96,17 @@ class Outbox:
         for batch, wires in alike.items():
             letters += [Letter(bundle, batch) for bundle in bundled(wires)]
         return letters
+
+
+def pieces(frames: Iterable[Frame], wires: int) -> Iterator[tuple[Frame, slice]]:
+    """What is written to a bundle at a time: a frame, to so many of its wires that the
+    event loop does not wait long for its turn."""
+    for frame in frames:
+        most = max(1, CHUNK_BYTES // frame.size)
+        if most >= wires:
+            yield frame, WHOLE
+        else:
+            yield from ((frame, slice(start, start + most)) for start in range(0, wires, most))
 
 
 def joined(fragments: Sequence[str]) -> list[Frame]:

@@ -35,6 +35,8 @@ TEXT_FRAME = 0x81  # FIN and opcode 1, RFC 6455 section 5.2
 PING = b"\x89\x00"
 PONG_HEAD = b"\x8a\x80"
 PONG_BYTES = 6
+#: All wires of a bundle.
+WHOLE = slice(None)
 
 #: A socket's own ``send``.
 Send = Callable[[bytes], int]
@@ -287,8 +289,11 @@ class Bundle:
         self._sends: Sequence[Send] = ()
         self._diverted = -1
 
-    def write(self, frame: Frame) -> list[Wire]:
-        """Send a frame to all of them.
+    def write(self, frame: Frame, turn: Turn, part: slice = WHOLE) -> list[Wire]:
+        """Send a frame to all of them, or to a part.
+
+        Args:
+            turn: the event loop's; the same for all that is written in it.
 
         Returns:
             Those that raised an error.
@@ -296,8 +301,13 @@ class Bundle:
         if self._diverted != DaphneWire.diverted:
             self._diverted = DaphneWire.diverted
             self._sends = straight_ways(self.wires)
+        wires = self.wires[part]
+        if self._sends:
+            left = self._write_straight(frame, turn, wires, self._sends[part])
+        else:
+            left = [(wire, 0) for wire in wires]
         broken = []
-        for wire, sent in self._write_straight(frame) if self._sends else self._by_wire():
+        for wire, sent in left:
             try:
                 if sent and isinstance(wire, DaphneWire):
                     wire.follow(frame.wire[sent:])
@@ -308,49 +318,60 @@ class Bundle:
                 broken.append(wire)
         return broken
 
-    def _by_wire(self) -> list[tuple[Wire, int]]:
-        return [(wire, 0) for wire in self.wires]
-
-    def _write_straight(self, frame: Frame) -> list[tuple[Wire, int]]:
+    def _write_straight(
+        self, frame: Frame, turn: Turn, wires: Sequence[Wire], sends: Sequence[Send]
+    ) -> list[tuple[Wire, int]]:
         """Returns the wires whose socket did not take it all, and how many bytes it took."""
-        behind = those_behind(self.wires[0])
+        behind = turn.behind(wires[0])
         left: list[tuple[Wire, int]] = []
         data, size = frame.wire, frame.size
-        for number, send in enumerate(self._sends):
+        for number, send in enumerate(sends):
             if behind and send in behind:
-                left.append((self.wires[number], 0))
+                left.append((wires[number], 0))
                 continue
             try:
                 sent = send(data)
             except OSError:  # full, or gone: the transport will find out which
                 sent = 0
             if sent != size:
-                left.append((self.wires[number], sent))
+                left.append((wires[number], sent))
+                behind.add(send)
         return left
 
 
-def straight_ways(wires: Iterable[Wire]) -> list[Send]:
+def straight_ways(wires: Iterable[Wire]) -> Sequence[Send]:
     """The straight ways of all these wires; nothing, if one of them has none."""
     found = []
     for wire in wires:
         if not isinstance(wire, DaphneWire) or wire.straight is None:
-            return []
+            return ()
         found.append(wire.straight)
-    return found
+    return tuple(found)  # a part that is the whole is no copy then
 
 
-def those_behind(one: Wire) -> Collection[Send]:
-    """The straight ways that may not be taken now, of all wires of the process: their
-    transports have something to send.
+class Turn:
+    """A turn of the event loop, in which many frames are written: who is behind, of all
+    wires of the process, is asked once. Until the loop's next turn nobody catches up,
+    and who falls behind does so because of what is written here."""
 
-    Args:
-        one: any wire that has a straight way.
-    """
-    if not isinstance(one, DaphneWire) or not one.writers:
-        return ()
-    # A transport of something else, such as an answer over HTTP, has no wire.
-    wires = [getattr(transport.protocol, "wire", None) for transport in one.writers]
-    return {wire.straight for wire in wires if wire is not None}
+    __slots__ = ("_behind",)
+
+    def __init__(self) -> None:
+        self._behind: set[Send] | None = None
+
+    def behind(self, one: Wire) -> set[Send]:
+        """The straight ways that may not be taken now: their transports have something to
+        send.
+
+        Args:
+            one: any wire that has a straight way.
+        """
+        if self._behind is None:
+            writers = one.writers if isinstance(one, DaphneWire) else ()
+            # A transport of something else, such as an answer over HTTP, has no wire.
+            wires = [getattr(transport.protocol, "wire", None) for transport in writers]
+            self._behind = {wire.straight for wire in wires if wire is not None}
+        return self._behind
 
 
 def direct_send(transport: Any) -> Send | None:

@@ -16,8 +16,9 @@ from .regions import Feed, Region
 from .rendering import Version
 from .transport import Bundle, Wire
 
-#: Sockets written to before the event loop gets a turn: some 2 ms of work.
+#: Sockets written to before the event loop gets a turn, and bytes: some 2 ms of work.
 CHUNK = 500
+CHUNK_BYTES = 1024 * 1024
 
 
 @dataclass(eq=False, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,11 +15,12 @@ from pytest_django import Settings
 
 from collab.live import db, parts, regions
 from collab.live.hub import Hub
+from collab.live.metrics import meter
 from collab.live.outbox import FRAME_CHARACTERS, joined
 from collab.live.presence import Page
 from collab.live.regions import Context, Entry, Feed, Region
 from collab.live.transport import Frame
-from collab.live.watches import Socket
+from collab.live.watches import CHUNK, CHUNK_BYTES, Socket
 
 LEELA, FRY = 1, 2
 
@@ -668,6 +669,74 @@ async def test_who_is_left_out_by_a_delivery_that_ends_early_comes_back(
     assert [wire.closed for _, wire in pages if wire.frames] == [None]
     assert [wire.closed for _, wire in pages if not wire.frames] == [1006, 1006]
     assert len(hub.sockets) == 1
+
+
+class Ticking(FakeWire):
+    """Notes in which turn of the event loop it got how many bytes."""
+
+    turn = 0
+    got: list[tuple[int, int]] = []
+
+    def write(self, frame: Frame) -> None:
+        self.got.append((self.turn, frame.size))
+
+
+@pytest.fixture
+def by_turn() -> Iterator[Callable[[], list[tuple[int, int]]]]:
+    """By turn of the event loop, how many frames and how many bytes were written."""
+    Ticking.got.clear()
+
+    async def tick() -> None:
+        while True:
+            await asyncio.sleep(0)
+            Ticking.turn += 1
+
+    ticking = asyncio.get_event_loop().create_task(tick())
+
+    def found() -> list[tuple[int, int]]:
+        turns = {turn for turn, _ in Ticking.got}
+        sizes = [[size for at, size in Ticking.got if at == turn] for turn in turns]
+        return [(len(written), sum(written)) for written in sizes]
+
+    yield found
+    ticking.cancel()
+
+
+@pytest.mark.parametrize("size", [10, 1_000, 5_000, CHUNK_BYTES * 2])
+async def test_the_event_loop_gets_its_turn_however_many_read_however_much(
+    hub: Hub, board: Board, by_turn: Callable[[], list[tuple[int, int]]], size: int
+) -> None:
+    """After 500 frames or a megabyte at the latest, which takes 2 ms: also within one
+    frame that all get, and between frames that one page gets."""
+    readers = 5_000 if size <= 1_000 else 600 if size <= 5_000 else 3
+    for user in range(readers):
+        one, _ = socket(user, "en", "note-1")
+        one.wire = Ticking()
+        hub.join(one, {})
+    board.notes["1"] = "x" * size
+    hub.changed(["note:1"])
+    await hub.flush()
+    turns = by_turn()
+    assert sum(count for count, _ in turns) == readers
+    assert max(count for count, _ in turns) <= CHUNK
+    assert max(total for _, total in turns) <= max(CHUNK_BYTES, size + 200)
+
+
+async def test_the_event_loop_gets_its_turn_between_the_frames_of_a_page(
+    hub: Hub, board: Board, by_turn: Callable[[], list[tuple[int, int]]]
+) -> None:
+    """And between letters to one page each. Frames are counted, not letters."""
+    keys = [str(number) for number in range(12)]
+    board.notes.update(dict.fromkeys(keys, "x" * FRAME_CHARACTERS))
+    counted = meter.counts["deliveries"]
+    one, _ = socket(LEELA, "en", *(f"note-{key}" for key in keys))
+    one.wire = Ticking()
+    hub.join(one, {})
+    await hub.flush()
+    turns = by_turn()
+    assert sum(count for count, _ in turns) == len(keys)
+    assert max(count for count, _ in turns) <= 4
+    assert meter.counts["deliveries"] == counted + len(keys)
 
 
 async def test_a_rendering_that_outlives_a_flush_that_was_ended_is_sent(

@@ -17,7 +17,16 @@ from twisted.internet import tcp, unix
 
 from collab.live.conf import conf
 from collab.live.metrics import meter
-from collab.live.transport import Bundle, Frame, QueueWire, WiredProtocol, direct_send, framed
+from collab.live.transport import (
+    WHOLE,
+    Bundle,
+    Frame,
+    QueueWire,
+    Turn,
+    WiredProtocol,
+    direct_send,
+    framed,
+)
 
 #: What a socket does with a ``send``: take at most so many bytes, or fail.
 Step = int | OSError
@@ -370,7 +379,7 @@ def test_over_tls_frames_go_through_the_transport() -> None:
     stage.protocol.state = Protocol.STATE_OPEN
     wire = stage.protocol.open_wire()
     stage.protocol.transport = stage.transport
-    Bundle([wire]).write(Frame("green"))
+    Bundle([wire]).write(Frame("green"), Turn())
     wire.ping()
     assert not stage.socket.sends
     assert stage.protocol.encrypted == [framed(b"green"), PING]
@@ -617,14 +626,15 @@ class Crowd:
     def __init__(self, *stages: Stage) -> None:
         self.stages = stages
         self.bundle = Bundle(stage.wire for stage in stages)
+        self.turn = Turn()
 
-    def push(self, text: str) -> list[Any]:
-        """The hub writes to all; what is closed gets nothing."""
+    def push(self, text: str, part: slice = WHOLE) -> list[Any]:
+        """The hub writes to all, or to some; what is closed gets nothing."""
         frame = Frame(text)
-        for stage in self.stages:
+        for stage in self.stages[part]:
             if stage.protocol.state == Protocol.STATE_OPEN:
                 stage.sent += frame.wire
-        return self.bundle.write(frame)
+        return self.bundle.write(frame, self.turn, part)
 
 
 def crowd(*scripts: Sequence[Step]) -> Crowd:
@@ -667,7 +677,7 @@ def test_who_is_cut_is_left_out_of_the_bundle() -> None:
     cut, other = (both := crowd((), ())).stages
     both.push("first")
     cut.wire.abort()
-    both.bundle.write(Frame("second"))
+    both.bundle.write(Frame("second"), Turn())
     assert (cut.socket.sends, other.socket.sends) == (1, 2)
 
 
@@ -693,9 +703,10 @@ def test_every_byte_arrives_in_order_in_a_bundle(
     """Pushes to all, between what happens to one."""
     everybody = crowd(*scripts)
     for number, (act, whose) in enumerate(acted):
-        if act == "push":
-            everybody.push(f"<p>{number}</p>" * 20)
+        if act == "push":  # in the same turn as the one before, if nothing was between
+            everybody.push(f"<p>{number}</p>" * 20, [WHOLE, slice(0, 1), slice(1, 4)][whose % 3])
         else:
+            everybody.turn = Turn()
             everybody.stages[whose % len(scripts)].does(act, number)
     for stage in everybody.stages:
         stage.is_right()
