@@ -15,9 +15,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from . import db, regions
 from .conf import conf
@@ -38,6 +40,16 @@ RETRY_MAX_SECONDS = 60.0
 #: Puts what a job has rendered; returns what could not be rendered.
 Put = Callable[[Outbox], Sequence[AnyWatch]]
 Job = asyncio.Task[Put]
+#: How many jobs may render regions of one name: one object that takes long does not hold
+#: up what changes of the others, nor do they take all threads.
+JOBS = 2
+
+
+class Work(NamedTuple):
+    """What a job renders, and since when the first event waits that it serves."""
+
+    watches: Sequence[AnyWatch]
+    since: float | None
 
 
 class Hub:
@@ -49,13 +61,12 @@ class Hub:
         self._watches: dict[str, AnyWatch] = {}
         self._cohorts: dict[tuple[str, tuple[str, ...]], Cohort] = {}
         self._topics: dict[str, set[str]] = {}
-        #: In order, so that pages that need the same get the same bytes.
-        self._dirty: dict[str, None] = {}
-        self._jobs: dict[Job, Sequence[AnyWatch]] = {}
+        #: And since when, if that was an event; in order, so that pages that need the
+        #: same get the same bytes.
+        self._dirty: dict[str, float | None] = {}
+        self._jobs: dict[Job, Work] = {}
         self._failures: dict[str, int] = {}
         self._alarm: asyncio.TimerHandle | None = None
-        #: When the first event came that no flush has served yet.
-        self._since: float | None = None
         self._wake = asyncio.Event()
 
     # Subscriptions, called in the event loop.
@@ -74,9 +85,8 @@ class Hub:
         busy = self._busy()
         for identifier in socket.regions:
             watch = self._watches[identifier]
-            is_busy = watch.region.name in busy
-            if watch.enter(socket, marks.get(identifier, ""), is_busy=is_busy):
-                self._dirty[identifier] = None
+            if watch.enter(socket, marks.get(identifier, ""), is_busy=watch in busy):
+                self._dirty.setdefault(identifier)
         if self._dirty:
             self._wake.set()
 
@@ -133,13 +143,15 @@ class Hub:
             meter.count("events")
             if identifiers := self._topics.get(topic):
                 meter.count("coalesced", len(identifiers & self._dirty.keys()))
-                self._dirty.update(dict.fromkeys(identifiers))
-                self._since = self._since or time.monotonic()
+                now = time.monotonic()
+                for identifier in identifiers:
+                    self._dirty[identifier] = self._dirty.get(identifier) or now
                 self._wake.set()
 
     def everything_changed(self) -> None:
         """Events may have been lost: look at everything anew."""
-        self._dirty.update(dict.fromkeys(self._watches))
+        for identifier in self._watches:
+            self._dirty.setdefault(identifier)
         self._wake.set()
 
     # The flush.
@@ -168,36 +180,44 @@ class Hub:
                 for job in started:
                     if not job.done():
                         job.add_done_callback(lambda _: self._wake.set())
-        since, self._since = self._since, None
         outbox = Outbox()
-        done = [job for job in self._jobs if job.done()]
-        for job in done:
-            self._collect(job, self._jobs.pop(job), outbox)
+        done = {job: self._jobs.pop(job) for job in list(self._jobs) if job.done()}
+        served = [work.since for job, work in done.items() if self._collect(job, work, outbox)]
         await self._deliver(outbox)
-        if since is not None:
-            meter.flushed(time.monotonic() - since)
+        now = time.monotonic()
+        for since in served:
+            if since is not None:
+                meter.flushed(now - since)
         if done and self._dirty:
             self._wake.set()  # what became dirty again while it was rendered
 
-    def _busy(self) -> set[str]:
-        """The names of the regions that are being rendered."""
-        return {watches[0].region.name for watches in self._jobs.values()}
+    def _busy(self) -> set[AnyWatch]:
+        """What is being rendered."""
+        return {watch for work in self._jobs.values() for watch in work.watches}
 
     def _start_jobs(self) -> list[Job]:
         """Start rendering what is dirty, due, and not being rendered already."""
         busy = self._busy()
+        jobs = Counter(work.watches[0].region.name for work in self._jobs.values())
         by_name: dict[str, list[AnyWatch]] = {}
-        for identifier in list(self._dirty):
+        first: dict[str, float] = {}
+        for identifier, since in list(self._dirty.items()):
             watch = self._watches.get(identifier)
-            if watch is not None and (watch.region.name in busy or not self._is_due(watch)):
+            if watch is None:
+                del self._dirty[identifier]
                 continue
-            self._dirty.pop(identifier, None)
-            if watch is not None:
-                by_name.setdefault(watch.region.name, []).append(watch)
+            name = watch.region.name
+            due = 0.0 if isinstance(watch, FeedWatch) else watch.due
+            if watch in busy or jobs[name] >= JOBS or not self._is_due(watch):
+                continue
+            del self._dirty[identifier]
+            by_name.setdefault(name, []).append(watch)
+            if since is not None:  # what has a pace is not late before it is due
+                first[name] = min(first.get(name, math.inf), max(since, due))
         started = []
         for name, watches in by_name.items():
             job = asyncio.create_task(self._job(watches), name=f"live-render-{name}")
-            self._jobs[job] = watches
+            self._jobs[job] = Work(watches, first.get(name))
             started.append(job)
         return started
 
@@ -232,8 +252,10 @@ class Hub:
         news = await db.run(read_feed, feed.region, feed.behind, feed.head, languages, users)
         return lambda outbox: self._put_entries(feed, news, outbox)
 
-    def _collect(self, job: Job, watches: Sequence[AnyWatch], outbox: Outbox) -> None:
-        """Put what a job has rendered; what failed is tried again later."""
+    def _collect(self, job: Job, work: Work, outbox: Outbox) -> bool:
+        """Put what a job has rendered; what failed is tried again later. Returns whether
+        all went well."""
+        watches = work.watches
         name = watches[0].region.name
         try:
             failed = job.result()(outbox)
@@ -242,14 +264,17 @@ class Hub:
             failed = watches
         if not failed:
             self._failures.pop(name, None)
-            return
+            return True
         failures = self._failures[name] = self._failures.get(name, 0) + 1
         delay = min(RETRY_SECONDS * 2 ** (failures - 1), RETRY_MAX_SECONDS)
-        again = {regions.region_id(name, watch.key) for watch in failed}
-        asyncio.get_running_loop().call_later(delay, self._retry, again)
+        # The last, which may not have been tried, come first.
+        again = [regions.region_id(name, watch.key) for watch in reversed(failed)]
+        asyncio.get_running_loop().call_later(delay, self._retry, again, work.since)
+        return False
 
-    def _retry(self, identifiers: set[str]) -> None:
-        self._dirty.update(dict.fromkeys(identifiers))
+    def _retry(self, identifiers: Iterable[str], since: float | None = None) -> None:
+        for identifier in identifiers:
+            self._dirty[identifier] = self._dirty.get(identifier) or since
         self._wake.set()
 
     def _put_states(

@@ -68,7 +68,8 @@ class Meter:
         self.counts[name] += by
 
     def flushed(self, seconds: float) -> None:
-        """From the first event that a flush served to its last byte."""
+        """From the first event that a job served, of all regions of a name that were
+        rendered together, to the last byte of what was sent with them."""
         self._flush[bisect_left(BUCKETS, seconds)] += 1
         self._flush_sum += seconds
 

@@ -18,6 +18,9 @@ logger = logging.getLogger(__name__)
 
 #: The most feed entries looked at to bring pages up to date.
 FEED_LOOKBACK = 500
+#: After so many keys that could not be loaded, the others wait for the next try: each may
+#: have taken as long as a statement may.
+FAILURES = 3
 
 
 class Version(NamedTuple):
@@ -57,13 +60,18 @@ def render_states(
         users: the people connected here; nobody else needs an own variant.
 
     Returns:
-        By key and language, the variants. A key whose rendering raised is left
-        out and logged, so that it does not stop the others.
+        By key and language, the variants. A key whose rendering or loading raised is
+        left out and logged, so that it does not stop the others.
+
+    Raises:
+        Exception: none could be loaded.
     """
-    contexts = region.load(list(wanted))
+    contexts = loaded(region, list(wanted))
     rendered: dict[str, dict[str, Variants]] = {}
     for key, languages in wanted.items():
-        context = contexts.get(key)
+        if key not in contexts:
+            continue
+        context = contexts[key]
         try:
             if context is None:
                 rendered[key] = {language: Variants(regions.GONE) for language in languages}
@@ -76,6 +84,40 @@ def render_states(
         except Exception:  # a region is the product's code: anything may come
             logger.exception("live: region %r failed for %r", region.name, key)
     return rendered
+
+
+def loaded(region: Region, keys: Sequence[str]) -> Mapping[str, regions.Context | None]:
+    """The contexts of these keys (None: it is gone), without those that cannot be loaded.
+    All together; if that fails, or takes too long, one by one, for it may be because of
+    one of them.
+
+    Raises:
+        Exception: none could be loaded.
+    """
+    try:
+        found = region.load(keys)
+        return {key: found.get(key) for key in keys}
+    except Exception:  # a region is the product's code: anything may come
+        if len(keys) == 1:
+            raise
+        logger.exception("live: region %r failed, loading %d one by one", region.name, len(keys))
+    return _loaded_singly(region, keys)
+
+
+def _loaded_singly(region: Region, keys: Sequence[str]) -> Mapping[str, regions.Context | None]:
+    contexts: dict[str, regions.Context | None] = {}
+    failures: list[Exception] = []
+    for key in keys:
+        try:
+            contexts[key] = region.load([key]).get(key)
+        except Exception as error:
+            logger.exception("live: region %r failed for %r", region.name, key)
+            failures.append(error)
+            if len(failures) == FAILURES:
+                break
+    if failures and not contexts:
+        raise failures[-1]
+    return contexts
 
 
 def variants(

@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import pytest_asyncio
@@ -14,13 +15,13 @@ from django.template import engines
 from pytest_django import Settings
 
 from collab.live import db, parts, regions
-from collab.live.hub import Hub
+from collab.live.hub import JOBS, Hub
 from collab.live.metrics import meter
 from collab.live.outbox import FRAME_CHARACTERS, joined
 from collab.live.presence import Page
 from collab.live.regions import Context, Entry, Feed, Region
 from collab.live.transport import Frame
-from collab.live.watches import CHUNK, CHUNK_BYTES, Socket
+from collab.live.watches import CHUNK, CHUNK_BYTES, Socket, Watch
 
 LEELA, FRY = 1, 2
 
@@ -58,13 +59,17 @@ class Board:
         self.loads: list[list[str]] = []
         self.renders = 0
         self.broken = False
+        #: Keys that cannot be loaded; and those that wait at the gate, if not all do.
+        self.bad: set[str] = set()
+        self.slow: set[str] = set()
         self.gate = threading.Event()
         self.gate.set()
 
     def load(self, keys: Sequence[str]) -> Mapping[str, Context]:
-        self.gate.wait(5)
+        if not self.slow or self.slow.intersection(keys):
+            self.gate.wait(5)
         self.loads.append(list(keys))
-        if self.broken:
+        if self.broken or self.bad.intersection(keys):
             raise RuntimeError("broken on purpose")
         return {k: {"note": self.notes[k], "board": self} for k in keys if k in self.notes}
 
@@ -407,6 +412,153 @@ async def test_one_key_that_raises_is_tried_again_and_the_others_are_sent(
         while "#note-2" not in wire.frames[-1]:
             await asyncio.sleep(0.005)
     running.cancel()
+
+
+async def test_one_key_that_cannot_be_loaded_costs_only_that_key(
+    hub: Hub, board: Board, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Together it fails for all of them; then each is loaded by itself."""
+    board.notes.update({"1": "a", "2": "b", "3": "c"})
+    board.bad = {"2"}
+    one, wire = socket(LEELA, "en", "note-1", "note-2", "note-3", "note-4")
+    hub.join(one, {})
+    await hub.flush()
+    assert "#note-1" in wire.frames[0]
+    assert "#note-2" not in wire.frames[0]
+    assert "#note-3" in wire.frames[0]
+    assert 'value="note-4:gone"' in wire.frames[0]
+    assert board.loads == [["1", "2", "3", "4"], ["1"], ["2"], ["3"], ["4"]]
+    assert "'note' failed for '2'" in caplog.text
+    board.bad.clear()
+    hub._retry(["note-2"])
+    await hub.flush()
+    assert "#note-2" in wire.frames[1]
+
+
+async def test_when_none_can_be_loaded_not_all_are_tried(hub: Hub, board: Board) -> None:
+    """Then it is the database and not a key: each may take as long as a statement may.
+    Those that were not tried come first at the next try."""
+    keys = [str(number) for number in range(1, 10)]
+    board.notes.update(dict.fromkeys(keys, "a"))
+    board.bad = {"1", "2", "3"}
+    one, wire = socket(LEELA, "en", *(f"note-{key}" for key in keys))
+    hub.join(one, {})
+    loop = asyncio.get_running_loop()
+    with patch.object(loop, "call_later") as later:
+        await hub.flush()
+    assert board.loads == [keys, ["1"], ["2"], ["3"]]
+    assert wire.frames == []
+    _, retry, *again = later.call_args_list[-1].args
+    retry(*again)
+    await hub.flush()
+    assert all(f"#note-{key}" in wire.frames[0] for key in keys[3:])
+
+
+async def test_a_key_that_takes_long_does_not_hold_up_the_others(
+    hub: Hub, board: Board, settings: Settings
+) -> None:
+    """What changes of other objects is rendered beside it; but not in all threads, and
+    never the same object twice at once."""
+    settings.LIVE = {"region_wait_seconds": 0.1}
+    board.notes.update({"1": "a", "2": "b", "3": "c"})
+    board.slow = {"1", "3"}
+    board.gate.clear()
+    one, wire = socket(LEELA, "en", "note-1", "note-2", "note-3")
+    hub.join(one, {"note-2": "<b>b</b>|en", "note-3": "<b>c</b>|en"})
+    hub._dirty = {"note-1": None}
+    await hub.flush()
+    board.notes["2"] = "news"
+    hub.changed(["note:1", "note:2"])
+    await hub.flush()
+    assert "news" in wire.frames[0]
+    hub.changed(["note:3"])
+    await hub.flush()
+    assert len(hub._jobs) == JOBS
+    hub.changed(["note:2"])
+    await hub.flush()
+    assert len(hub._jobs) == JOBS
+    assert set(hub._dirty) == {"note-1", "note-2"}
+    board.gate.set()
+    await asyncio.wait(hub._jobs)
+    await hub.flush()
+    await hub.flush()
+    assert not hub._dirty
+    assert "#note-1" in "".join(wire.frames)
+
+
+class Clock:
+    """The monotonic clock, as far as a test lets it go."""
+
+    def __init__(self) -> None:
+        self.now = asyncio.get_event_loop().time()
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def booked() -> Any:
+    """How many deliveries have been timed so far, and how long they took in all."""
+    flush = meter.snapshot()["flush"]
+    return sum(flush["counts"]), flush["sum"]
+
+
+async def test_the_time_of_a_delivery_is_that_of_its_own_region(
+    hub: Hub, board: Board, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From its event on, however many flushes went by; also after a failure."""
+    settings.LIVE = {"region_wait_seconds": 0.01}
+    clock = Clock()
+    monkeypatch.setattr("collab.live.hub.time", clock)
+    board.notes["1"] = "a"
+    board.gate.clear()
+    one, wire = socket()
+    hub.join(one, {})
+    count, total = booked()
+    hub.changed(["note:1"])
+    clock.now += 1
+    await hub.flush()
+    assert booked() == (count, total), "nothing was delivered"
+    clock.now += 2
+    board.gate.set()
+    await asyncio.wait(hub._jobs)
+    await hub.flush()
+    assert wire.frames
+    assert booked() == (count + 1, pytest.approx(total + 3))
+    board.broken = True
+    hub.changed(["note:1"])
+    with patch.object(asyncio.get_running_loop(), "call_later") as later:
+        await hub.flush()
+        await asyncio.wait(hub._jobs) if hub._jobs else None
+        await hub.flush()
+    board.broken = False
+    clock.now += 5
+    _, retry, *again = later.call_args_list[-1].args
+    retry(*again)
+    await hub.flush()
+    await asyncio.wait(hub._jobs) if hub._jobs else None
+    await hub.flush()
+    assert booked() == (count + 2, pytest.approx(total + 3 + 5))
+
+
+async def test_a_paced_region_is_late_only_after_it_is_due(
+    hub: Hub, board: Board, registry: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To wait is what its pace is for."""
+    monkeypatch.setitem(regions._registry, "note", replace(note_region(board), pace_seconds=60))
+    clock = Clock()
+    monkeypatch.setattr("collab.live.hub.time", clock)
+    one, _ = socket()
+    hub.join(one, {})
+    await hub.flush()
+    count, total = booked()
+    clock.now -= 40
+    hub.changed(["note:1"])
+    clock.now += 40
+    watch = hub._watches["note-1"]
+    assert isinstance(watch, Watch)
+    watch.due = clock.now - 10
+    await hub.flush()
+    assert booked() == (count + 1, pytest.approx(total + 10))
 
 
 async def test_a_broken_socket_is_cut_and_the_others_get_their_frame(
