@@ -40,6 +40,7 @@ class NodeQuerySet(models.QuerySet["Node"]):
 class Node(models.Model):
     """One server process, from its start to its end."""
 
+    #: Its own; the beginning says where its number is one (see :mod:`.presence`).
     boot = models.CharField(max_length=32, unique=True)
     host = models.CharField(max_length=255)
     pid = models.PositiveIntegerField()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import itertools
 import logging
 import os
@@ -17,6 +18,8 @@ import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import cache
+from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, transaction
@@ -35,6 +38,15 @@ logger = logging.getLogger(__name__)
 RECONNECT_SECONDS = 6.5
 #: The serial of a row whose socket was another process's: nobody's own.
 NO_SERIAL = 0
+#: The number of a process that has said its goodbye.
+ENDED = 0
+#: What tells one system's numbers of processes from another's (Linux: proc(5),
+#: pid_namespaces(7)); and how much of a node's ``boot`` it takes.
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+PID_NAMESPACE = Path("/proc/self/ns/pid")
+MACHINE_CHARACTERS = 8
+#: A process that may be another's neighbour is taken for over after so many.
+MISSED_HEARTBEATS = 1.5
 
 #: The topic of the whole company: who is here at all, and what they do.
 EVERYBODY = "presence"
@@ -198,19 +210,25 @@ class Presence:
         for serial in list(self._pages):
             self.lose(serial)
         await self.flush()
+        if self._node is not None:
+            await db.run_presence(_say_ended, self._node)
+
+
+def _say_ended(node: Node) -> None:
+    Node.objects.filter(pk=node.pk).update(pid=ENDED)
 
 
 def _register() -> Node:
     host, pid = socket.gethostname(), os.getpid()
-    mine = Node.objects.filter(host=host)
-    predecessors = [node.pk for node in mine if node.pid == pid or not _is_running(node.pid)]
+    predecessors = [node.pk for node in Node.objects.filter(host=host[:255]) if _has_ended(node)]
     Node.objects.filter(pk__in=predecessors).update(seen_at=ago(conf().node_timeout_seconds * 2))
     if bus.is_in_memory() and (living := Node.objects.live().first()):
         raise ImproperlyConfigured(
             f"Another server process ({living}) uses this database, and the in-memory channel "
             "layer cannot reach it: pages would miss updates. Set REDIS_URL, or stop the other."
         )
-    node = Node.objects.create(boot=uuid.uuid4().hex, host=host[:255], pid=pid)
+    boot = _machine() + uuid.uuid4().hex[MACHINE_CHARACTERS:]
+    node = Node.objects.create(boot=boot, host=host[:255], pid=pid)
     _adopt(node, predecessors)
     return node
 
@@ -225,6 +243,28 @@ def _adopt(node: Node, predecessors: Sequence[int]) -> None:
         left_at=Now() + timedelta(seconds=RECONNECT_SECONDS),
     )
     Node.objects.filter(pk__in=predecessors, connections=None).delete()
+
+
+def _has_ended(node: Node) -> bool:
+    """Is this process of the same host over? Containers may have the same name and the
+    same number and live: of those nothing but their silence can tell."""
+    if node.pid == ENDED:
+        return True
+    if node.boot.startswith(_machine()):
+        return node.pid == os.getpid() or not _is_running(node.pid)
+    return Node.objects.filter(
+        pk=node.pk, seen_at__lt=ago(conf().heartbeat_seconds * MISSED_HEARTBEATS)
+    ).exists()
+
+
+@cache
+def _machine() -> str:
+    """Where the numbers of processes are the same as here: since the machine was started,
+    and in the same container. (Where nothing tells, on the host of that name.)"""
+    told = [socket.gethostname()]
+    with contextlib.suppress(OSError):
+        told += [BOOT_ID.read_text(), str(PID_NAMESPACE.readlink())]
+    return hashlib.blake2b("|".join(told).encode(), digest_size=MACHINE_CHARACTERS // 2).hexdigest()
 
 
 def _is_running(pid: int) -> bool:

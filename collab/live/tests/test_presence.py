@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -335,6 +336,50 @@ async def test_a_restart_adopts_the_pages_of_the_process_before(
         await sync_to_async(sweep)()
     assert await alive() == {"a"}
     assert (joined, returned, left) == ([], [pages[0]], [replace(pages[1], claim="")])
+    db.shutdown()
+
+
+async def another_container(**silent: float) -> Node:
+    """A process of the same name and number that has another machine's numbers."""
+    there = {"boot": "x" * 32, "host": socket.gethostname(), "pid": os.getpid()}
+    return await Node.objects.acreate(**there, seen_at=ago(silent.get("seconds", 0)))
+
+
+async def test_containers_of_one_name_leave_each_other_their_pages(
+    leela: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All may be process 1 of a host that is called the same: who beats, lives."""
+    monkeypatch.setattr("collab.live.bus.is_in_memory", lambda: False)
+    other = await another_container()
+    await Connection.objects.acreate(node=other, page="a", user=leela)
+    await running()
+    assert await Node.objects.acount() == 2
+    assert await Connection.objects.filter(page="a", node=other, left_at=None).aexists()
+    db.shutdown()
+
+
+async def test_a_container_that_is_silent_is_taken_over(leela: Person) -> None:
+    """As after it was started anew: its number says nothing."""
+    other = await another_container(seconds=conf().heartbeat_seconds * 2)
+    await Connection.objects.acreate(node=other, page="a", user=leela)
+    after = await running()
+    assert await Node.objects.acount() == 1
+    assert await Connection.objects.filter(page="a", node=after._node).aexists()
+    db.shutdown()
+
+
+async def test_who_has_said_goodbye_is_taken_over_at_once(
+    leela: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever the next one runs, under the same name."""
+    before = await running()
+    before.join(Page("a", leela.pk))
+    await before.flush()
+    await before.unregister()
+    monkeypatch.setattr(presence, "_machine", lambda: "another")
+    await running()
+    assert await Node.objects.acount() == 1
+    assert await alive() == {"a"}
     db.shutdown()
 
 
