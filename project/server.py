@@ -19,7 +19,7 @@ from daphne import http_protocol
 from daphne.http_protocol import WebRequest
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketProtocol
-from twisted.internet import abstract, defer, reactor, tcp
+from twisted.internet import abstract, defer, reactor, tcp, unix
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.web import http
 
@@ -41,8 +41,14 @@ ROUND_SECONDS = 1.0
 PARTS = 20
 #: RFC 6455, section 7.4.1 (IANA registry): "Service Restart"; htmx comes back.
 SERVICE_RESTART = 1012
-#: How long applications may take to end after SIGTERM.
+#: How long all may take after SIGTERM; and of that, what applications leave to the
+#: engine, which has its own goodbyes to say.
 DRAIN_SECONDS = 5.0
+FAREWELL_SECONDS = 2.0
+#: After how many seconds a request that came too late may be sent again.
+RETRY_AFTER = b"1"
+#: What a proxy asks the next server if this one gives no answer (RFC 9110, 9.2.2).
+SAFE = ("GET", "HEAD", "OPTIONS")
 #: More of a request's body is not kept; as much as deploy/nginx.conf lets through.
 BODY_BYTES = 12 * 1024 * 1024
 #: What Daphne would obey or stumble over, and nothing here needs: where the site is
@@ -105,7 +111,8 @@ class HardenedServer(Server):  # type: ignore[misc]
         check()
         self.on_listening = on_listening
         self.ports: list[Any] = []
-        self.is_draining = False
+        #: After SIGTERM: first what comes is answered as ever, then no more is begun.
+        self.is_draining = self.is_refusing = False
         #: Connections that are not looked at yet in this round, and how many at a time.
         self.unchecked: list[Any] = []
         self.part = 0
@@ -150,9 +157,8 @@ class HardenedServer(Server):  # type: ignore[misc]
         asyncio.get_running_loop().call_later(ROUND_SECONDS / PARTS, self.timeout_checker)
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
-        if self.is_draining and scope["type"] == "http":
-            # On a connection that was open already. Unanswered, it is asked again.
-            protocol.transport.loseConnection()
+        if self.is_refusing and scope["type"] == "http":
+            self._refuse(protocol, scope["method"])
             return None
         if scope["type"] == "websocket":
             self.garbage.opened()
@@ -166,6 +172,17 @@ class HardenedServer(Server):  # type: ignore[misc]
             self.garbage.ended()
         super().protocol_disconnected(protocol)
 
+    def _refuse(self, protocol: Any, method: str) -> None:
+        """Answer a request that came at the last moment, on a connection that was open. A
+        proxy asks the next server if there is no answer, but not twice for what may have
+        been done already: that is told to come again."""
+        if method in SAFE:
+            protocol.transport.loseConnection()
+            return
+        end_connection(protocol)
+        protocol.setHeader(b"Retry-After", RETRY_AFTER)
+        protocol.basic_error(503, b"Service Unavailable", "The server restarts. Try again.")
+
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
         """Send a part of a response; a client that reads slowly is waited for. Daphne
         takes whatever it is given, and would hold a long answer in memory."""
@@ -173,6 +190,8 @@ class HardenedServer(Server):  # type: ignore[misc]
         # (Django's last part of a stream has no "body".)
         is_part = message.get("type") == "http.response.body"
         is_last = not message.get("more_body")
+        if self.is_draining and message.get("type") == "http.response.start":
+            end_connection(protocol)
         if is_part and not is_last and "tap" not in details:
             details["tap"] = Tap()
             protocol.registerProducer(details["tap"], streaming=True)
@@ -184,9 +203,10 @@ class HardenedServer(Server):  # type: ignore[misc]
 
     def kill_all_applications(self) -> Any:
         """Before the reactor stops: close every socket as "restarting", let the
-        applications end, leave presence in good order. Nothing new is begun: a
-        request that is under way when the reactor stops leaves a thread waiting for
-        the event loop, and the process with it, for ever."""
+        applications end, leave presence in good order. What comes meanwhile on
+        connections that are open is answered, and ends them; but from some moment on
+        nothing new is begun: a request that is under way when the reactor stops leaves a
+        thread waiting for the event loop, and the process with it, for ever."""
         return defer.Deferred.fromFuture(asyncio.ensure_future(self._drain()))
 
     async def _drain(self) -> None:
@@ -197,18 +217,29 @@ class HardenedServer(Server):  # type: ignore[misc]
         for protocol in sockets:
             if protocol.state == protocol.STATE_OPEN:
                 protocol.sendCloseFrame(code=SERVICE_RESTART)
-        running = [
-            details["application_instance"]
-            for details in self.connections.values()
-            if "application_instance" in details
-        ]
-        if running:
-            _, late = await asyncio.wait(running, timeout=DRAIN_SECONDS)
-            for application in late:
-                application.cancel()
+        clock = asyncio.get_running_loop().time
+        until = clock() + DRAIN_SECONDS
+        while (running := self._running()) and clock() < until - FAREWELL_SECONDS:
+            await asyncio.wait(running, timeout=until - FAREWELL_SECONDS - clock())
+        self.is_refusing = True
+        for late in running:
+            late.cancel()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.stop(), DRAIN_SECONDS)
+            async with asyncio.timeout_at(until):
+                await process.stop()
         logger.info("stopped: %d sockets were told to come back", len(sockets))
+
+    def _running(self) -> list[asyncio.Task[None]]:
+        """The applications that have not ended."""
+        begun = [details.get("application_instance") for details in self.connections.values()]
+        return [application for application in begun if application and not application.done()]
+
+
+def end_connection(protocol: Any) -> None:
+    """Let the answer to a request be the last on its connection, and say so."""
+    if isinstance(protocol, WebRequest) and protocol.channel is not None:
+        protocol.channel.persistent = False
+        protocol.setHeader(b"Connection", b"close")
 
 
 class Inbox:
@@ -269,6 +300,7 @@ METHODS: Sequence[tuple[type, str, Sequence[str] | None]] = [
     (Server, "kill_all_applications", ["self"]),
     (Server, "timeout_checker", ["self"]),
     (Server, "protocol_disconnected", ["self", "protocol"]),
+    (Server, "listen_success", ["self", "port"]),
     (Server, "handle_reply", ["self", "protocol", "message"]),
     (WebRequest, "registerProducer", ["self", "producer", "streaming"]),
     (WebRequest, "handleContentChunk", ["self", "data"]),
@@ -286,6 +318,12 @@ MENTIONS: Sequence[tuple[Any, str]] = [
     (WebSocketProtocol._dataReceived, "data"),
     (WebSocketProtocol.processData, "current_frame"),
     (AsyncioSelectorReactor.addWriter, "_writers"),
+    (Server.run, "self.ws_factory"),
+    (Server.protocol_connected, "self.connections"),
+    (Server.create_application, '["application_instance"]'),
+    (WebSocketProtocol.sendData, "self.send_queue"),
+    (unix.Server.writeSomeData, "self._sendmsgQueue"),
+    (http.HTTPChannel.requestDone, "self.persistent"),
 ]
 #: What the wires read of a transport (live/transport.py).
 OF_A_TRANSPORT = (

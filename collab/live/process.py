@@ -81,10 +81,12 @@ class Process:
         """Leave in good order: pages keep their grace and may go elsewhere."""
         bus.attach(None)
         await self._end_tasks()
-        await self.bus.flush()
         with contextlib.suppress(Exception):  # the database may be gone already
             await self.presence.unregister()
-        db.shutdown()
+        await self.bus.flush()
+        with contextlib.suppress(TimeoutError):  # a thread that waits for the database
+            async with asyncio.timeout(db.CLOSING_SECONDS):
+                await asyncio.to_thread(db.shutdown)
 
     async def _end_tasks(self) -> None:
         self._is_stopping = True

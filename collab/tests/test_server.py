@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from typing import Any
 from unittest.mock import Mock
 from weakref import ref
 
 import pytest
+from daphne.http_protocol import WebRequest
 from daphne.ws_protocol import WebSocketProtocol
 from django.core.exceptions import ImproperlyConfigured
 
@@ -98,6 +99,108 @@ def test_a_function_that_works_in_another_way_stops_the_start(
     monkeypatch.setattr(server, "MENTIONS", mentions)
     with pytest.raises(RuntimeError, match="another is not as expected"):
         server.check()
+
+
+class Ending(HardenedServer):
+    """A server without a network that has been told to end."""
+
+    def __init__(self) -> None:
+        self.is_draining = self.is_refusing = False
+        self.ports = [Mock()]
+        self.connections: dict[Any, Any] = {}
+
+    def begin(self, request: Mock, work: Coroutine[Any, Any, None]) -> None:
+        self.connections[request] = {"application_instance": asyncio.ensure_future(work)}
+
+
+def request() -> Mock:
+    """A request on a connection that may have others."""
+    made = Mock(spec=WebRequest)
+    made.channel = Mock(persistent=True)
+    made.transport = Mock()
+    return made
+
+
+async def test_what_comes_while_it_ends_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On connections that are open already; only then the engine stops, and nothing
+    more is begun."""
+    ending = Ending()
+    told: list[str] = []
+    first, second = asyncio.Event(), asyncio.Event()
+
+    async def one() -> None:
+        await first.wait()
+        ending.begin(request(), another())
+        told.append("first")
+
+    async def another() -> None:
+        await second.wait()
+        told.append("second")
+
+    async def stop() -> None:
+        assert ending.is_refusing
+        told.append("engine")
+
+    monkeypatch.setattr("collab.live.process.stop", stop)
+    ending.begin(request(), one())
+    drain = asyncio.ensure_future(ending._drain())
+    await asyncio.sleep(0)
+    assert ending.is_draining
+    assert not ending.is_refusing
+    first.set()
+    while "first" not in told:
+        await asyncio.sleep(0)
+    second.set()
+    await drain
+    assert told == ["first", "second", "engine"]
+
+
+async def test_all_of_the_end_has_one_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Applications that do not end are ended in time for the engine's goodbye, and
+    that has a limit, too."""
+    monkeypatch.setattr(server, "DRAIN_SECONDS", 0.2)
+    monkeypatch.setattr(server, "FAREWELL_SECONDS", 0.1)
+    forever = asyncio.Event().wait
+    ending, stopping = Ending(), Mock()
+
+    async def stop() -> None:
+        stopping()
+        await forever()
+
+    monkeypatch.setattr("collab.live.process.stop", stop)
+    ending.begin(late := request(), forever())  # type: ignore[arg-type]
+    async with asyncio.timeout(5):
+        await ending._drain()
+    assert ending.connections[late]["application_instance"].cancelled()
+    stopping.assert_called_once_with()
+
+
+async def test_an_answer_while_it_ends_is_the_last_of_its_connection() -> None:
+    """A proxy does not send the next request to a server that is about to be gone."""
+    ending, asked = Ending(), request()
+    ending.connections[asked] = {"connected": 1.0}
+    start = {"type": "http.response.start", "status": 200, "headers": []}
+    await ending.handle_reply(asked, start)
+    assert asked.channel.persistent
+    ending.is_draining = True
+    await ending.handle_reply(asked, start)
+    assert not asked.channel.persistent
+    asked.setHeader.assert_called_once_with(b"Connection", b"close")
+    assert asked.handle_reply.call_count == 2
+
+
+@pytest.mark.parametrize(("method", "is_answered"), [("GET", False), ("POST", True)])
+def test_a_request_at_the_last_moment_is_sent_again(method: str, is_answered: bool) -> None:
+    """By the proxy, to the next server, if it may be; else by who has sent it."""
+    ending, late = Ending(), request()
+    ending.is_refusing = True
+    assert ending.create_application(late, {"type": "http", "method": method}) is None
+    assert late.transport.loseConnection.called is not is_answered
+    assert late.basic_error.called is is_answered
+    if is_answered:
+        assert late.basic_error.call_args.args[0] == 503
+        late.setHeader.assert_any_call(b"Retry-After", b"1")
+        assert not late.channel.persistent
 
 
 class Rounds(HardenedServer):

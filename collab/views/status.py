@@ -76,7 +76,9 @@ class _Processes(Collector):
         yield from self._counters(nodes)
         yield from self._gauges(nodes)
         flush = HistogramMetricFamily(
-            "collab_flush_seconds", "From an event to the last byte of what it changed", labels=LABELS
+            "collab_flush_seconds",
+            "From an event to the last byte of what it changed",
+            labels=LABELS,
         )
         for node in nodes:
             counts, reached = node.stats["flush"]["counts"], 0

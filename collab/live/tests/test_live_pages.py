@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable
+from unittest.mock import patch
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -14,10 +16,10 @@ from hypothesis import settings as example_settings
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from collab.live import pages, process
+from collab.live import db, pages, process
 from collab.live.consumer import MALFORMED, TRY_AGAIN, Malformed, read_resume
 from collab.live.metrics import meter
-from collab.live.models import Connection
+from collab.live.models import Connection, Node
 from collab.live.presence import Page
 from collab.live.process import FORBIDDEN, SIGNED_OUT, Process
 from collab.live.testing import LivePage, connect, eventually, signed_in, visit
@@ -379,6 +381,30 @@ async def test_a_dead_hub_is_started_again_and_looks_at_everything(
         await take(document.pk, fry.pk)
         badge = f"lock_badge-{document.pk}"
         await page.until(lambda: "Fry is editing" in page.regions[badge])
+
+
+async def test_the_end_does_not_wait_for_a_thread_that_waits(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not for long; and the event loop turns meanwhile."""
+    monkeypatch.setattr(db, "CLOSING_SECONDS", 0.05)
+    await process.current()
+    gate = threading.Event()
+    waiting = asyncio.create_task(db.run(gate.wait, 10))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await process.stop()
+    assert not waiting.done()
+    gate.set()
+    await waiting
+
+
+async def test_the_end_says_what_is_left_to_say(engine: Process) -> None:
+    """What was announced last, and that this process has ended."""
+    with patch.object(engine.bus, "flush") as flush:
+        await process.stop()
+    flush.assert_awaited_once_with()
+    assert (await Node.objects.aget()).pid == 0
 
 
 @pytest.mark.parametrize("server_listens", [True, False])
