@@ -11,6 +11,10 @@ Only a server has such processes (:func:`allow`, called by ``project/asgi.py`` a
 They are started when they are first needed, and end with the server, however that
 ends: their pipe closes. What one is working on then, it finishes. If one cannot be
 started, or dies, the work is done here.
+
+Work that is marked :func:`within` has so many seconds of a processor. The process
+that takes longer is ended by its system, in whatever it is doing, and the next long
+text has a new one.
 """
 
 from __future__ import annotations
@@ -31,9 +35,9 @@ logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: From this many characters on (some 10 ms of rendering) the way is worth it: it
-#: costs half a millisecond.
-LONG_CHARACTERS = 5_000
+#: From this many characters on the way is worth it: it costs half a millisecond.
+#: Ordinary Markdown of this length takes 5 ms, the worst that is known 100.
+LONG_CHARACTERS = 2_000
 #: So many at once at most; who comes later waits. Each takes some 40 MB of memory.
 MOST_PROCESSES = 2
 #: Half of the cores stay free of them: a niced process still fills the caches, and
@@ -42,30 +46,48 @@ PROCESSES = max(1, min(MOST_PROCESSES, (os.cpu_count() or 1) // 2))
 #: Pages and pushes go first where they share a processor (see nice(2)).
 NICENESS = 10
 
-#: A function, its arguments, and those by name.
-Task = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+#: A function, its arguments, those by name, and how many seconds it has (0: all).
+Task = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], float]
+
+
+class TooSlow(Exception):
+    """A text needs more work than its function may do."""
 
 
 def elsewhere(function: Callable[P, T]) -> Callable[P, T]:
-    """Mark a function of a module, whose arguments are texts."""
+    """Mark a function of a module, whose arguments are texts. However long they are,
+    it comes to an end in reasonable time by itself."""
+    return within(0)(function)
 
-    @functools.wraps(function)
-    def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        given = (*args, *kwargs.values())
-        length = sum(len(one) for one in given if isinstance(one, str))
-        if not _is_allowed or length < LONG_CHARACTERS:
-            return function(*args, **kwargs)
-        try:
-            done, answer = _ask((run, args, kwargs))
-        except (OSError, EOFError):
-            logger.exception("a process for long texts is lost; this one works for it")
-            return function(*args, **kwargs)
-        if not done:
-            raise answer
-        result: T = answer
-        return result
 
-    return run
+def within(seconds: float) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Mark a function like :func:`elsewhere`, one that does not.
+
+    Args:
+        seconds: of a processor, that it has for one task; then the caller gets
+            :exc:`TooSlow`. (Here, where short texts are worked on, nobody counts.)
+    """
+
+    def mark(function: Callable[P, T]) -> Callable[P, T]:
+        @functools.wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> T:
+            given = (*args, *kwargs.values())
+            length = sum(len(one) for one in given if isinstance(one, str))
+            if not _is_allowed or length < LONG_CHARACTERS:
+                return function(*args, **kwargs)
+            try:
+                done, answer = _ask((run, args, kwargs, seconds))
+            except (OSError, EOFError):
+                logger.exception("a process for long texts is lost; this one works for it")
+                return function(*args, **kwargs)
+            if not done:
+                raise answer
+            result: T = answer
+            return result
+
+        return run
+
+    return mark
 
 
 def allow() -> None:
@@ -88,9 +110,22 @@ class _Process:
         # whatever locks the others hold.
         spawning = multiprocessing.get_context("spawn")
         self.pipe, theirs = spawning.Pipe()
-        process = spawning.Process(target=_work, args=(theirs,), daemon=True, name="texts")
-        process.start()
+        self._process = spawning.Process(target=_work, args=(theirs,), daemon=True, name="texts")
+        self._process.start()
         theirs.close()  # so that the end of the process ends the pipe
+
+    def do(self, task: Task) -> tuple[bool, Any]:
+        """See :func:`_ask`."""
+        self.pipe.send(task)
+        try:
+            answer: tuple[bool, Any] = self.pipe.recv()
+        except (OSError, EOFError):
+            self._process.join()
+            if self._process.exitcode == -signal.SIGPROF:
+                logger.warning("a text took longer than %s s: given up", task[-1])
+                raise TooSlow from None
+            raise
+        return answer
 
 
 def _ask(task: Task) -> tuple[bool, Any]:
@@ -100,6 +135,7 @@ def _ask(task: Task) -> tuple[bool, Any]:
         Whether it was done, and its result or the exception it raised.
 
     Raises:
+        TooSlow: it took longer than it may.
         OSError, EOFError: there is no process, or it died.
     """
     with _turn:
@@ -107,8 +143,7 @@ def _ask(task: Task) -> tuple[bool, Any]:
             process = _free.pop()
         except IndexError:
             process = _Process()
-        process.pipe.send(task)
-        answer: tuple[bool, Any] = process.pipe.recv()
+        answer = process.do(task)
         _free.append(process)  # one that died is forgotten instead
         return answer
 
@@ -119,9 +154,13 @@ def _work(pipe: Connection) -> None:
     os.nice(NICENESS)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:  # until the server has gone
-            function, args, kwargs = pipe.recv()
+            function, args, kwargs, seconds = pipe.recv()
+            # Nobody handles this signal, so it ends the process (see setitimer(2)); a
+            # handler in Python would wait for whatever C code takes the time.
+            signal.setitimer(signal.ITIMER_PROF, seconds)
             try:
                 answer = True, function(*args, **kwargs)
             except Exception as error:  # whatever it is, it belongs to who asked
                 answer = False, error
+            signal.setitimer(signal.ITIMER_PROF, 0)
             pipe.send(answer)

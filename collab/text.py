@@ -3,6 +3,10 @@
 Markdown is rendered without HTML, then passed through an explicit allow-list:
 no ids, classes, styles, ``data-*`` or ``hx-*`` attributes and no forms survive,
 because htmx acts on attributes wherever they come from.
+
+What a few characters of Markdown can grow to has a limit: a row of a table is filled
+up with empty cells, and a link that is defined once can be meant thousands of times. A
+text beyond it is shown as it was written, and so is one that takes too long.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from zlib import crc32
 
 import nh3
@@ -21,9 +25,11 @@ from django.core.cache import cache
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import slugify
 from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock
+from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
-from .elsewhere import elsewhere
+from .elsewhere import TooSlow, within
 from .errors import TooLong
 from .timings import TEXT_BYTES
 
@@ -45,12 +51,35 @@ RENDERER = "5"
 BLOCKS = 2_000
 #: So many headings can be linked, and are in the outline.
 HEADINGS = 1_000
-#: What all links of a text say may be so many times as long as the text. Those written in
-#: place are at most three times as long (percent-encoded); but a reference of three
-#: characters can stand for a link of any length, again and again.
-LINKS = 4
+#: So many seconds of a processor a text may take (200 KB of ordinary Markdown: 0.4).
+RENDER_SECONDS = 5.0
+#: What a text may grow to: so much for a start, and for each of its characters. An
+#: honest one needs at most three tokens for a character ("|" is an empty cell), and
+#: twelve characters of an address ("%F0%9F%9A%80" for a rocket).
+TOKENS, TOKENS_EACH = 10_000, 4
+ADDRESSES, ADDRESSES_EACH = 100_000, 12
+
+
+class TooMuch(Exception):
+    """A text of which Markdown would make far more than it is."""
+
+
+class Counted(StateBlock):
+    """Blocks that are being made of a text, and no more of them than it may have."""
+
+    def push(self, ttype: str, tag: str, nesting: Literal[-1, 0, 1]) -> Token:
+        if len(self.tokens) > TOKENS + TOKENS_EACH * len(self.src):
+            raise TooMuch
+        return super().push(ttype, tag, nesting)
+
+
+def _block(state: StateCore) -> None:
+    counted = Counted(state.src, state.md, state.env, state.tokens)
+    state.md.block.tokenize(counted, counted.line, counted.lineMax)
+
 
 _markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+_markdown.core.ruler.at("block", _block)
 
 
 class Heading(NamedTuple):
@@ -77,6 +106,8 @@ class Rendered(NamedTuple):
 
     blocks: list[Block]
     outline: list[Heading]
+    #: It stands there as it was written, because showing it otherwise is too much.
+    is_plain: bool = False
 
     @property
     def html(self) -> SafeString:
@@ -104,47 +135,53 @@ def check_size(text: str) -> str:
 
 
 def rendered(text: str, *, is_passing: bool = False) -> Rendered:
-    """Markdown as safe HTML, from the cache if it was rendered before.
+    """Markdown as safe HTML, from the cache if it was rendered before; the text itself
+    if it grows too much, or takes too long.
 
     Args:
         is_passing: the text is a draft, soon another one: do not keep it.
     """
     if is_passing:
-        return _render(text)
+        return _render_or_show(text)
     digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
     key = f"text:{RENDERER}:{digest}"
     found: Rendered | None = cache.get(key)
     if found is None:
-        found = _render(text)
+        found = _render_or_show(text)
         cache.set(key, found, CACHE_SECONDS)
     return found
 
 
-@elsewhere
+def _render_or_show(text: str) -> Rendered:
+    try:
+        return _render(text)
+    except (TooMuch, TooSlow):
+        shown = mark_safe(f"<pre>{html.escape(text)}</pre>")  # noqa: S308  # nothing else is in it
+        return Rendered([Block("plain", shown)], [], is_plain=True)
+
+
+@within(RENDER_SECONDS)
 def _render(text: str) -> Rendered:
     return _with_anchors(_cleaner.clean(html) for html in _blocks(text))
 
 
 def _blocks(text: str) -> Iterator[str]:
-    """The HTML of each block at the top of a Markdown text, not yet safe."""
+    """The HTML of each block at the top of a Markdown text, not yet safe.
+
+    Raises:
+        TooMuch: it is more than the text may grow to.
+    """
     env: dict[str, object] = {}
     block: list[Token] = []
-    allowed = len(text) * LINKS
+    room = ADDRESSES + ADDRESSES_EACH * len(text)
     for token in _markdown.parse(text, env):
-        allowed = _sparing(token.children or (), allowed)
+        room -= sum(len(str(value)) for one in token.children or () for value in one.attrs.values())
+        if room < 0:
+            raise TooMuch
         block.append(token)
         if token.level == 0 and token.nesting <= 0:
             yield _markdown.renderer.render(block, _markdown.options, env)
             block = []
-
-
-def _sparing(tokens: Iterable[Token], allowed: int) -> int:
-    """Take the addresses from links beyond so many characters; returns what is left."""
-    for token in tokens:
-        allowed -= sum(len(str(value)) for value in token.attrs.values())
-        if allowed < 0:
-            token.attrs.clear()
-    return allowed
 
 
 def without_images(clean: str) -> SafeString:
@@ -230,7 +267,11 @@ def _joined(blocks: Sequence[str]) -> Iterator[str]:
 def excerpt(text: str, length: int) -> str:
     """The beginning of a text as one plain line of at most ``length`` characters."""
     # A prefix is enough, and keeps this cheap for long texts.
-    start = _markdown.render(text[: length * 20])
+    beginning = text[: length * 20]
+    try:
+        start = "".join(_blocks(beginning))
+    except TooMuch:
+        start = html.escape(beginning)
     # Marks within a paragraph ("**bread**.") leave no gap; list items and cells do.
     paragraphs = re.findall(r"<p>(.*?)</p>", start, flags=re.DOTALL)
     inline = [re.sub(r"<[^>]*>", "", paragraph) for paragraph in paragraphs]
@@ -245,7 +286,10 @@ def title_and_body(text: str) -> tuple[str, str]:
     A heading that stands at the top moves into the title; one further down also
     stays where it is. The title is empty when there is no heading.
     """
-    tokens = _markdown.parse(text)
+    try:
+        tokens = _markdown.parse(text)
+    except TooMuch:
+        return "", text
     for token, content in pairwise(tokens):
         if token.type == "heading_open" and token.tag == "h1" and token.map:
             plain = "".join(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import pytest
 
 from collab import elsewhere as module
 from collab.differences import difference, words_changed
-from collab.elsewhere import LONG_CHARACTERS, PROCESSES, allow, elsewhere
+from collab.elsewhere import LONG_CHARACTERS, PROCESSES, TooSlow, allow, elsewhere, within
 from collab.merging import merge
 from collab.text import _render
 
@@ -40,6 +41,18 @@ def die(text: str) -> str:
     if multiprocessing.parent_process():
         os._exit(1)
     return "done here"
+
+
+@within(0.2)
+def never_end(text: str) -> None:
+    """In C, where no handler of Python's would be asked; and at once, if nobody counts."""
+    if multiprocessing.parent_process():
+        re.fullmatch(r"(a|a)*b", "a" * 60)
+
+
+@within(60)
+def where_in_time(text: str) -> int:
+    return os.getpid()
 
 
 @pytest.fixture
@@ -120,6 +133,17 @@ def test_a_process_that_dies_costs_nothing_but_time() -> None:
     """Its work is done here, and the next long text has a new process."""
     assert die(LONG) == "done here"
     assert where(LONG) != os.getpid()
+
+
+@pytest.mark.usefixtures("as_server")
+def test_what_takes_too_long_is_ended() -> None:
+    """In whatever it is; the next text has a new process, and as long as any."""
+    before = where(LONG)
+    with pytest.raises(TooSlow):
+        never_end(LONG)
+    after = where_in_time(LONG)
+    assert after not in {before, os.getpid()}
+    assert where(LONG) == after
 
 
 def test_no_process_is_left_behind() -> None:

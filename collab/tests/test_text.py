@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import html as markup
 import re
 from html.parser import HTMLParser
+from unittest.mock import patch
 
 import pytest
+from markdown_it.token import Token
 
+from collab import text as module
+from collab.elsewhere import TooSlow
 from collab.text import (
+    ADDRESSES,
     BLOCKS,
     HEADINGS,
     TAGS,
+    TOKENS,
+    TOKENS_EACH,
     excerpt,
     normalise,
     rendered,
@@ -153,3 +161,97 @@ def test_an_excerpt_is_one_plain_line() -> None:
 def test_the_title_of_a_file_is_its_first_heading(text: str, title: str, body: str) -> None:
     """A heading at the top moves into the title; one further down stays."""
     assert title_and_body(text) == (title, body)
+
+
+def table(columns: int, rows: int) -> str:
+    """One whose rows have a single cell."""
+    return f"{'|a' * columns}|\n{'|-' * columns}|\n{'a' + chr(10)}" + "a\n" * (rows - 1)
+
+
+#: By name: texts that grow far beyond themselves.
+GROWING = {
+    "a wide table": table(200, 400),
+    "many tables": (table(60, 60) + "\n") * 60,
+    "a table in a quote": "> " + table(200, 400).replace("\n", "\n> "),
+    "a link that is meant often": f"[a]: /{'x' * 5_000}\n\n" + "[a]" * 1_500,
+    "a picture that is meant often": f"[a]: /{'x' * 5_000}\n\n" + "![a]" * 1_500,
+    "a title that is meant often": f"[a]: / '{'x' * 5_000}'\n\n" + "[a] [a]\n\n" * 700,
+}
+#: And such that take much work for what they are.
+ODD = {
+    "quotes": ">" * 10_000,
+    "quotes that go on": ">" * 50 + "a\n" * 2_000,
+    "lists in lists": "\n".join(" " * (2 * depth) + "- a" for depth in range(100)),
+    "lists in a line": "- " * 5_000,
+    "stars": "**a *b " * 1_400,
+    "strong in strong": "**a " * 1_200 + "b** " * 1_200,
+    "brackets": "[" * 5_000 + "]" * 5_000,
+    "pictures in pictures": "![" * 2_000 + "](b)" * 2_000,
+    "definitions": "".join(f"[{number}]: /x\n" for number in range(800)),
+    "an open definition": '[a]: u "' + "t\n" * 5_000,
+    "backticks": " ".join("`" * length for length in range(140)),
+    "headings": "# a\n" * 2_500,
+    "empty headings": "#\n" * 5_000,
+    "lines": "a\n===\n" * 1_600,
+    "signs": "&<" * 5_000,
+    "rockets": "[a](/" + "\U0001f680" * 1_000 + ")",
+    "empty cells": table(3, 2) + "||||\n" * 2_000,
+}
+
+
+@pytest.mark.parametrize("name", [*GROWING, *ODD])
+def test_no_text_grows_far_beyond_itself(name: str) -> None:
+    """Neither what is made of it on the way nor what is sent in the end."""
+    text = {**GROWING, **ODD}[name]
+    made: list[str] = []
+
+    class Written(Token):
+        def __init__(self, *args: object, **kwargs: object) -> None:
+            super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+            made.append(self.type)
+
+    with patch("markdown_it.rules_block.state_block.Token", Written):
+        shown = rendered(text)
+    assert len(made) <= TOKENS + TOKENS_EACH * len(text) + 1
+    assert len(shown.html) <= ADDRESSES + 20 * len(text)
+    assert shown.is_plain is (name in GROWING)
+    assert len(excerpt(text, 160)) <= 160
+    assert title_and_body(text)
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_a_text_that_would_grow_stands_as_it_was_written(name: str) -> None:
+    """Nothing of it is lost, and nothing of it is markup."""
+    text = f"<b>&\n\n{GROWING[name]}"
+    shown = rendered(text)
+    assert [tag for tag, _ in elements(shown.html)] == ["pre"]
+    assert markup.unescape(re.sub(r"<[^>]*>", "", shown.html)) == text
+    assert shown.outline == []
+
+
+def test_a_text_that_takes_too_long_stands_as_it_was_written() -> None:
+    """And is not tried again: that is kept like any rendering."""
+    with patch.object(module, "_render", side_effect=TooSlow) as tried:
+        assert rendered("*a*").html == "<pre>*a*</pre>"
+        assert rendered("*a*").is_plain
+    assert tried.call_count == 1
+
+
+def test_equal_headings_are_counted_and_not_looked_for() -> None:
+    """Each asks once or twice whether its name is taken; one that has such a name by
+    itself is passed over."""
+    text = "# a-3\n\n" + "# a\n\n" * (HEADINGS - 1)
+    anchors = [heading.anchor for heading in rendered(text).outline]
+    assert anchors[:4] == ["s-a-3", "s-a", "s-a-2", "s-a-4"]
+    assert len(set(anchors)) == HEADINGS
+    asked = 0
+
+    class Asked(set[str]):
+        def __contains__(self, name: object) -> bool:
+            nonlocal asked
+            asked += 1
+            return super().__contains__(name)
+
+    with patch.object(module, "set", Asked, create=True):
+        rendered(text, is_passing=True)
+    assert asked <= 2 * HEADINGS + 1

@@ -21,7 +21,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from collab import queries
 from collab.live.models import Connection, Node
 from collab.models import Document, Heading, Person
-from collab.operations import documents, editing
+from collab.operations import documents, editing, sharing
 from collab.operations.documents import Content
 from collab.permissions import readable
 from project import settings as production
@@ -358,6 +358,27 @@ def test_the_preview_renders_and_stores_nothing(as_leela: Client) -> None:
     assert b"<strong>b</strong>" in page.content
     assert b"<script>" not in page.content
     assert b"too long" in as_leela.post("/documents/preview/", {"text": "x" * 200_001}).content
+
+
+def test_a_text_that_would_grow_is_shown_as_it_was_written(
+    as_leela: Client, stranger: Client, leela: Person
+) -> None:
+    """And says so, wherever it is shown; it is kept like any other."""
+    text = "|a" * 200 + "|\n" + "|-" * 200 + "|\n" + "<b>\n" * 400
+    made = documents.create(leela.pk, Content("Slurm", text))
+    link = sharing.make_link(made.pk, leela.pk, 7)
+    places = [
+        as_leela.get(made.get_absolute_url()),
+        as_leela.get(f"/documents/{made.pk}/history/1/"),
+        as_leela.post("/documents/preview/", {"text": text}),
+        stranger.get(f"/shared/{link}/"),
+    ]
+    for page in places:
+        assert "This text takes too long to show." in page.content.decode()
+        assert "|a|a|a|\n|-|-|-" in page.content.decode()
+        assert b"<td>" not in page.content
+    made.refresh_from_db()
+    assert made.text == text
 
 
 def test_the_history_names_who_and_how_much(as_leela: Client, document: Document) -> None:

@@ -105,8 +105,9 @@ def shared(request: HttpRequest, token: str) -> HttpResponse:
     """A document for whoever has its link: to read, and nothing else."""
     document = _linked(token)
     # Pictures of other documents are not for this reader.
-    text = without_images(rendered(document.text).html)
-    context = {"document": document, "text": text, "token": token}
+    found = rendered(document.text)
+    text = without_images(found.html)
+    context = {"document": document, "text": text, "rendered": found, "token": token}
     response = render(request, "documents/shared.html", context)
     return _private(response)
 
