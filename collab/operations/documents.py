@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import F
@@ -33,11 +33,11 @@ class Content:
 def create(author_id: int, new: Content) -> Document:
     """Make a document; the author is its first editor."""
     text = normalise(new.text)
-    words = words_changed("", text)
+    words, beginning = words_changed("", text), excerpt(text, EXCERPT_CHARACTERS)
     with transaction.atomic():
         document = Document.objects.create(
             text=text,
-            excerpt=excerpt(text, EXCERPT_CHARACTERS),
+            excerpt=beginning,
             author_id=author_id,
             changed_by_id=author_id,
         )
@@ -79,15 +79,22 @@ def save(
         StaleSave: the fence or the version has moved on; nothing was written.
     """
     text = normalise(text)
-    words = _words(pk, version, text)
+    read = _read(pk, version, text)
     stay: dict[str, Any] = {"fence": fence, "sequence": sequence, "page": page}
-    return _write(pk, person_id, text, words, version=version, **stay)
+    return _write(pk, person_id, text, read, version=version, **stay)
 
 
-def _words(pk: int, version: int, text: str) -> WordCount:
-    """Compare with the version that is to be replaced. Comparing long texts takes
-    a while, and SQLite lets nobody else write during a transaction: so this comes
-    before it, and the UPDATE finds out if the version has moved on meanwhile.
+class Read(NamedTuple):
+    """What has been found in a text that is about to be written."""
+
+    words: WordCount
+    excerpt: str
+
+
+def _read(pk: int, version: int, text: str) -> Read:
+    """Compare with the version that is to be replaced, and take the excerpt. Reading
+    long texts takes a while, and SQLite lets nobody else write during a transaction: so
+    this comes before it, and the UPDATE finds out if the version has moved on meanwhile.
 
     Raises:
         StaleSave: that version is not the present one.
@@ -96,7 +103,7 @@ def _words(pk: int, version: int, text: str) -> WordCount:
     before = known.values_list("text", flat=True).first()
     if before is None:
         raise StaleSave
-    return words_changed(before, text)
+    return Read(words_changed(before, text), excerpt(text, EXCERPT_CHARACTERS))
 
 
 @transaction.atomic
@@ -104,7 +111,7 @@ def _write(
     pk: int,
     person_id: int,
     text: str,
-    words: WordCount,
+    read: Read,
     *,
     fence: int,
     version: int,
@@ -114,15 +121,15 @@ def _write(
     present = Document.objects.present()
     saved = present.writable(pk, person_id, fence=fence, version=version).update(
         text=text,
-        excerpt=excerpt(text, EXCERPT_CHARACTERS),
+        excerpt=read.excerpt,
         version=F("version") + 1,
         changed_at=Now(),
         changed_by=person_id,
     )
     if not saved:
         raise StaleSave
-    revisions.record(Document.objects.get(pk=pk), person_id, words=words)
-    activity.record(pk, person_id, Activity.Verb.SAVED, version=version + 1, words=words)
+    revisions.record(Document.objects.get(pk=pk), person_id, words=read.words)
+    activity.record(pk, person_id, Activity.Verb.SAVED, version=version + 1, words=read.words)
     drafts.settle(pk, person_id, fence, sequence, version=version + 1, page=page)
     changed(content(pk), pen(pk))
     return version + 1
@@ -194,13 +201,13 @@ def restore(pk: int, person_id: int, old: Content) -> int:
     """
     text = normalise(old.text)
     version: int = Document.objects.values_list("version", flat=True).get(pk=pk)
-    words = _words(pk, version, text)
+    read = _read(pk, version, text)
     with transaction.atomic():
         fence = editing.take(pk, person_id, is_news=False)
         if fence is None:
             raise PenTaken
         if not headings.put_back(pk, person_id, title=old.title, cover=old.cover):
             raise HeadingTaken
-        new_version = _write(pk, person_id, text, words, fence=fence, version=version)
+        new_version = _write(pk, person_id, text, read, fence=fence, version=version)
         editing.release(pk, person_id, fence)
     return new_version

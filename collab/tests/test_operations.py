@@ -22,6 +22,7 @@ from collab.models import Activity, Document, Person, Reading
 from collab.operations import activity, documents, editing, reading
 from collab.operations.documents import Content
 from collab.subjects import RENEWALS
+from collab.text import excerpt
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -281,17 +282,23 @@ def test_activity_ids_become_visible_in_order(leela: Person, fry: Person) -> Non
 
 
 @pytest.mark.parametrize("act", ["create", "save", "restore"])
-def test_texts_are_compared_before_the_transaction(
+def test_texts_are_read_before_the_transaction(
     leela: Person, document: Document, monkeypatch: pytest.MonkeyPatch, act: str
 ) -> None:
-    """Comparing long texts takes a while, in which others must be able to write."""
-    compared = []
+    """Comparing long texts, and rendering their beginning, takes a while, in which others
+    must be able to write."""
+    read = []
 
     def watched(before: str, after: str) -> WordCount:
-        compared.append(connection.in_atomic_block)
+        read.append(connection.in_atomic_block)
         return words_changed(before, after)
 
+    def watched_excerpt(text: str, length: int) -> str:
+        read.append(connection.in_atomic_block)
+        return excerpt(text, length)
+
     monkeypatch.setattr(documents, "words_changed", watched)
+    monkeypatch.setattr(documents, "excerpt", watched_excerpt)
     if act == "create":
         documents.create(leela.pk, Content("Slurm", NEW))
     elif act == "save":
@@ -300,4 +307,4 @@ def test_texts_are_compared_before_the_transaction(
         documents.save(document.pk, leela.pk, NEW, fence=fence, version=1)
     else:
         documents.restore(document.pk, leela.pk, Content("Slurm", NEW))
-    assert compared == [False]
+    assert read == [False, False]
