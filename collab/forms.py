@@ -112,12 +112,17 @@ class RenameForm(HeadingForm, LeasedForm):
     pen = forms.IntegerField(
         min_value=1, max_value=2**63 - 1, required=False, widget=forms.HiddenInput
     )
-    #: A cover that was uploaded with a change that came too late: it is not lost.
+    #: A cover that was uploaded with a change that came too late: it is not lost, but
+    #: set aside for the person who sent it (see :mod:`.covers`).
     kept_cover = forms.CharField(required=False, max_length=60, widget=forms.HiddenInput)
 
-    def store(self, cover: str = "") -> str | None:
-        kept = self.data.get("kept_cover", "")
-        return super().store(kept if covers.is_stored(kept) else cover)
+    def store(self, cover: str = "", keeper: int = 0) -> str | None:
+        """Store a new cover, or take back what was set aside for ``keeper``."""
+        stored = super().store(cover)
+        if stored is None or self.cleaned_data["cover"] or self.cleaned_data["remove_cover"]:
+            return stored
+        kept: str = self.cleaned_data["kept_cover"]
+        return kept if covers.take_back(kept, keeper) else cover
 
 
 class EditForm(TextForm, LeasedForm):

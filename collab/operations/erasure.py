@@ -10,7 +10,7 @@ from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
-from .. import personal
+from .. import covers, personal
 from ..errors import CannotErase
 from ..live import presence
 from ..live.models import Connection
@@ -43,6 +43,7 @@ def erase(person_id: int, *, actor: int | None = None) -> None:
     stand_in = _stand_in()
     _shut_out(person_id, actor)
     _erase(person_id, stand_in, actor)
+    covers.forget(person_id)
 
 
 def check(person: Person) -> None:

@@ -7,8 +7,9 @@ of them wins and the others have no effect.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from functools import partial
+from itertools import islice
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -20,6 +21,9 @@ from ..models import Activity, Document, Heading, Revision
 from ..models.document import DocumentQuerySet
 from ..subjects import DOCUMENTS, content, heading, pen
 from . import activity
+
+#: Covers are looked for by so many names at a time.
+NAMES = 500
 
 
 @transaction.atomic
@@ -66,6 +70,12 @@ def purge() -> list[str]:
     return [title for title in titles if title is not None]
 
 
+def remove_unused_covers() -> int:
+    """Delete the pictures of changes that never came about; returns how many."""
+    covers.remove_stale_aside()
+    return _remove_unused(covers.stale())
+
+
 def _announce(pk: int, person_id: int, verb: Activity.Verb) -> None:
     activity.record(pk, person_id, verb)
     changed(content(pk), pen(pk), heading(pk), DOCUMENTS, presence.EVERYBODY)
@@ -87,9 +97,14 @@ def _delete(rows: DocumentQuerySet, pk: int) -> str | None:
     return found.title
 
 
-def _remove_unused(names: Collection[str]) -> None:
-    for users in (Heading, Revision):
-        used = users.objects.filter(cover__in=names).values_list("cover", flat=True)
-        names = set(names).difference(used)
-    for name in names:
-        covers.remove(name)
+def _remove_unused(names: Iterable[str]) -> int:
+    """Delete those of these covers that nothing names; returns how many."""
+    names, removed = iter(names), 0
+    while unused := set(islice(names, NAMES)):
+        for users in (Heading, Revision):
+            used = users.objects.filter(cover__in=unused).values_list("cover", flat=True)
+            unused = unused.difference(used)
+        for name in unused:
+            covers.remove(name)
+        removed += len(unused)
+    return removed

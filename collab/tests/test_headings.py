@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.db.models.functions import Now
 from django.http import HttpResponse
 from django.test import Client
 
-from collab import listeners, queries
+from collab import covers, listeners, queries
 from collab.errors import HeadingTaken, StaleHeading
 from collab.live.models import Connection, Node
 from collab.live.presence import Page
 from collab.live.testing import announced
 from collab.models import Activity, Document, Heading, Person
-from collab.operations import documents, drafts, editing, headings, trash
+from collab.operations import documents, drafts, editing, headings, sharing, trash
 from collab.operations.documents import Content
 from collab.subjects import Claim
 from collab.tests.test_views import picture
@@ -314,6 +317,79 @@ def test_a_forged_cover_is_none(as_fry: Client, document: Document) -> None:
     """Only a name that the store knows."""
     _, form = opened(as_fry, document)
     post(as_fry, document, {**form, "title": "New", "kept_cover": "../../secret_key"})
+    document.refresh_from_db()
+    assert (document.title, document.cover) == ("New", "")
+
+
+def late(client: Client, document: Document) -> dict[str, str]:
+    """Send a picture for a version that has passed; gives the fields of the answer."""
+    old = {"version": 0, "fence": 0, "title": "T"}
+    answer = post(client, document, {**old, "cover": picture(30, 9)})
+    assert answer.status_code == 409
+    page = answer.content.decode()
+    return dict(re.findall(r'name="(version|fence|kept_cover)" value="([^"]*)"', page))
+
+
+def stored(folder: str) -> list[str]:
+    return sorted(path.name for path in (Path(settings.MEDIA_ROOT) / folder).rglob("*.webp"))
+
+
+def test_a_cover_of_a_document_is_nobody_elses(
+    as_fry: Client, as_leela: Client, leela: Person, fry: Person, document: Document
+) -> None:
+    """Who knows the name of a picture does not get it: not one that a document has, and
+    not one that is kept for somebody else."""
+    hidden = documents.create(leela.pk, Content("Hidden", "", covers.store(picture(20, 20))))
+    sharing.set_access(hidden.pk, Document.Access.NAMED, actor=leela.pk)
+    kept = late(as_leela, document)["kept_cover"]
+    ago(document, expires_at=1)
+    for name in (hidden.cover, kept):
+        assert as_fry.get(f"/covers/{name}").status_code == 404
+        _, form = opened(as_fry, document)
+        post(as_fry, document, {**form, "title": "New", "kept_cover": name})
+        document.refresh_from_db()
+        assert document.cover == ""
+        assert as_fry.get(f"/covers/{name}").status_code == 404
+    _, form = opened(as_leela, document)
+    assert post(as_leela, document, {**form, "title": "T", "kept_cover": kept}).status_code == 302
+    document.refresh_from_db()
+    assert document.cover == kept
+    assert b"".join(as_fry.get(f"/covers/{kept}"))
+
+
+def test_pictures_that_come_too_late_do_not_pile_up(as_fry: Client, document: Document) -> None:
+    """A few are kept for a person, and none for long."""
+    names = [late(as_fry, document)["kept_cover"] for _ in range(covers.MOST_ASIDE + 3)]
+    assert stored("covers") == []
+    assert stored("covers-aside") == sorted(names[3:])
+    assert trash.remove_unused_covers() == 0
+    assert len(stored("covers-aside")) == covers.MOST_ASIDE
+    for path in (Path(settings.MEDIA_ROOT) / "covers-aside").rglob("*.webp"):
+        os.utime(path, (1, 1))
+    trash.remove_unused_covers()
+    assert stored("covers-aside") == []
+
+
+def test_pictures_that_nothing_names_are_deleted(leela: Person, document: Document) -> None:
+    """After a while: until then somebody may be about to name them. Those of earlier
+    versions are named."""
+    names = [covers.store(picture(20, 20)) for _ in range(4)]
+    made = documents.create(leela.pk, Content("Slurm", "", names[0]))
+    fence = headings.take(made.pk, leela.pk)
+    assert fence
+    headings.change(made.pk, leela.pk, title="Slurm", cover=names[1], fence=fence, version=1)
+    for name in names[:3]:
+        os.utime(Path(settings.MEDIA_ROOT) / covers.path_of(name), (1, 1))
+    assert trash.remove_unused_covers() == 1
+    assert stored("covers") == sorted([names[0], names[1], names[3]])
+
+
+def test_a_picture_is_taken_back_once_and_removed_if_told(
+    as_fry: Client, document: Document
+) -> None:
+    """Who removes the cover in the same form has none."""
+    again = late(as_fry, document)
+    post(as_fry, document, {**again, "title": "New", "remove_cover": "on"})
     document.refresh_from_db()
     assert (document.title, document.cover) == ("New", "")
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from .. import covers
 from ..errors import Refused, StaleHeading
 from ..forms import RenameForm, TitleForm
 from ..models import Document, Heading
@@ -119,7 +120,7 @@ def _change(request: PersonRequest, document: Document, pen: int | None) -> Http
     except Refused as error:
         return _not_now(request, document, pen, error)
     form = RenameForm(request.POST, request.FILES)
-    cover = form.store(document.cover)
+    cover = form.store(document.cover, request.user.pk)
     if cover is None:
         fence = number_of(request.POST.get("fence", "")) or 0
         return _page(request, document, form, fence, pen, status=422)
@@ -150,7 +151,10 @@ def _late(
     """What was typed and uploaded stays, beside what holds now; who saves it again
     has seen both."""
     fence = headings.take(document.pk, request.user.pk, own_fence=form.cleaned_data["fence"])
-    new_cover = cover if cover != document.cover else form.cleaned_data["kept_cover"]
+    new_cover = form.cleaned_data["kept_cover"]
+    if cover and cover != document.cover:
+        new_cover = cover
+        covers.set_aside(cover, request.user.pk)
     document = changeable_document(request.user, document.pk)
     again = RenameForm(
         initial={

@@ -15,6 +15,8 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         titles = trash.purge()
+        if pictures := trash.remove_unused_covers():
+            self.stdout.write(f"Pictures deleted that nothing uses: {pictures}")
         if not titles:
             self.stdout.write(f"Nothing has been in the trash for {TRASH_DAYS} days.")
             return
