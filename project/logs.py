@@ -32,6 +32,10 @@ JSON: Final = "json"
 HEADER = "X-Request-ID"
 #: nginx's ``$request_id`` has 32 characters, a UUID 36.
 ID = re.compile(r"[\w-]{8,64}", re.ASCII)
+#: Controls (C0, C1), what separates lines or turns their direction, lone surrogates.
+UNPRINTABLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 #: Asked for by machines, again and again, or by every page: only at level DEBUG.
 QUIET = ("/static/…", "/healthz", "/metrics")
 
@@ -132,6 +136,24 @@ class AboutRequest(logging.Filter):
         return True
 
 
+class Plain(logging.Formatter):
+    """A line for people. What somebody sent may be in it: it can neither begin a line of
+    its own nor speak to the terminal, nor turn what follows around."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        """The line, before a trace that belongs to it (whose lines are indented by one
+        sign, so that none looks like another record)."""
+        return UNPRINTABLE.sub(_escaped, super().formatMessage(record))
+
+    def format(self, record: logging.LogRecord) -> str:
+        line, *trace = super().format(record).split("\n")
+        return "\n ".join([line, *(UNPRINTABLE.sub(_escaped, one) for one in trace)])
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
+
+
 class Lines(JsonFormatter):
     """A JSON object per line, with these fields and no others: libraries add to their
     records what they like, the whole request for instance."""
@@ -179,7 +201,10 @@ def config(written_as: str, level: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "filters": {"about_request": {"()": "project.logs.AboutRequest"}},
-        "formatters": {TEXT: {"format": plain}, JSON: {"()": "project.logs.Lines"}},
+        "formatters": {
+            TEXT: {"()": "project.logs.Plain", "fmt": plain},
+            JSON: {"()": "project.logs.Lines"},
+        },
         "handlers": {
             "console": {
                 "class": "logging.StreamHandler",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import logging.config
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,8 +24,8 @@ Log = Callable[[], list[dict[str, Any]]]
 def console(written_as: str, stream: io.StringIO) -> logging.Handler:
     """The handler of the settings, which writes elsewhere."""
     made = logging.StreamHandler(stream)
-    plain = logs.config(written_as, "INFO")["formatters"][logs.TEXT]["format"]
-    made.setFormatter(logs.Lines() if written_as == logs.JSON else logging.Formatter(plain))
+    configured = logging.config.DictConfigurator(logs.config(written_as, "INFO"))
+    made.setFormatter(configured.configure_formatter(configured.config["formatters"][written_as]))
     made.addFilter(logs.AboutRequest())
     return made
 
@@ -147,6 +148,23 @@ def test_a_line_cannot_be_forged(log: Log) -> None:
     (line,) = log()
     assert line["message"] == "a\nb"
     assert "password" not in line
+
+
+@pytest.mark.parametrize("written", [logs.TEXT, logs.JSON], indirect=True)
+def test_what_is_asked_for_cannot_forge_a_line(
+    stranger: Client, written: None, stream: io.StringIO
+) -> None:
+    """Neither a path nor an error that says what somebody sent: no line of its own, no
+    sequence for the terminal, no other direction."""
+    stranger.get("/x%0a2026-01-01 INFO forged%1b[31m%c2%9b%0d%e2%80%ae%e2%80%a8y")
+    try:
+        raise ValueError("\n2026-01-01 INFO forged\x1b[31m")
+    except ValueError:
+        logging.getLogger("x").exception("a\n%s", "2026-01-01 INFO forged\x1b\udc80")
+    whole = stream.getvalue()
+    assert "forged" in whole
+    assert not [line for line in whole.split("\n") if line.startswith("2026-01-01")]
+    assert set(whole).isdisjoint("\r\x1b\x9b\u202e\u2028\udc80")
 
 
 def test_failed_sign_ins_are_not_told_by_name(
