@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import re
 import secrets
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
@@ -29,6 +30,8 @@ from .timings import COVER_BYTES, COVER_PIXELS, COVER_SIDE_PIXELS
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 NAME = re.compile(r"[0-9a-f]{32}\.webp\Z")
 QUALITY = 82
+#: A picture of 40 megapixels takes 120 MB while it is made anew: two at a time.
+_turn = threading.BoundedSemaphore(2)
 FOLDER, ASIDE = "covers", "covers-aside"
 #: So many are kept aside for one person; beyond that the oldest goes.
 MOST_ASIDE = 5
@@ -47,6 +50,14 @@ def store(upload: UploadedFile[bytes]) -> str:
     """
     if (upload.size or 0) > COVER_BYTES:
         raise BadImage(_("The picture is larger than 5 MB. Please choose a smaller one."))
+    with _turn:
+        made = _made_anew(upload)
+    name = f"{secrets.token_hex(16)}.webp"
+    default_storage.save(path_of(name), ContentFile(made))
+    return name
+
+
+def _made_anew(upload: UploadedFile[bytes]) -> bytes:
     try:
         with Image.open(upload, formats=FORMATS) as picture:
             # Only the header has been read so far.
@@ -60,9 +71,7 @@ def store(upload: UploadedFile[bytes]) -> str:
     upright.thumbnail((COVER_SIDE_PIXELS, COVER_SIDE_PIXELS))
     made = io.BytesIO()
     upright.save(made, "WEBP", quality=QUALITY)
-    name = f"{secrets.token_hex(16)}.webp"
-    default_storage.save(path_of(name), ContentFile(made.getvalue()))
-    return name
+    return made.getvalue()
 
 
 def set_aside(name: str, person_id: int) -> None:

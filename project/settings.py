@@ -243,7 +243,7 @@ AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
 ]
 PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "project.hashers.Argon2InTurn",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",  # from before; renewed at the next sign-in
 ]
 #: So many wrong passwords for one account from one address (of IPv6, one network), then

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.contrib.auth.tokens import default_token_generator
 from django.test import Client
 from django.utils.encoding import force_bytes
@@ -13,6 +17,7 @@ from collab.live.testing import announced
 from collab.models import Person, SecurityEvent, SignIn
 from collab.operations import people
 from collab.tests.test_people import events, signed_in
+from project.hashers import MOST_AT_ONCE, Argon2InTurn
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Kind = SecurityEvent.Kind
@@ -158,3 +163,23 @@ def test_a_new_password_signs_out_everywhere_else(
     actor = hermes.pk if form == "administration" else person.pk
     assert events(Kind.PASSWORD) == [("password", actor, person.pk)]
     assert GOOD not in repr(list(SecurityEvent.objects.values_list()))
+
+
+@pytest.mark.parametrize("work", ["encode", "verify"])
+def test_few_passwords_are_hashed_at_a_time(monkeypatch: pytest.MonkeyPatch, work: str) -> None:
+    """Each takes a hundred megabytes meanwhile."""
+    inside, may_go = threading.Semaphore(0), threading.Event()
+
+    def hashed(hasher: object, password: str, salt: str) -> str:
+        inside.release()
+        assert may_go.wait(10)
+        return "hash"
+
+    monkeypatch.setattr(Argon2PasswordHasher, work, hashed)
+    with ThreadPoolExecutor(2 * MOST_AT_ONCE) as people:
+        asked = [people.submit(getattr(Argon2InTurn(), work), "x", "salt") for _ in range(4)]
+        for _ in range(MOST_AT_ONCE):
+            assert inside.acquire(timeout=10)
+        assert not inside.acquire(timeout=0.1)
+        may_go.set()
+        assert [one.result(10) for one in asked] == ["hash"] * 4

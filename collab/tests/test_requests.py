@@ -80,6 +80,33 @@ async def test_requests_at_the_same_time_have_threads_of_their_own(
     assert len(pages._threads) == 2
 
 
+async def test_beyond_so_many_requests_the_next_waits_and_then_is_told_to_come_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that is left has its thread until its view is done, and counts so long."""
+    monkeypatch.setattr(requests, "MOST_THREADS", 2)
+    monkeypatch.setattr(requests, "MOST_WAITING", 1)
+    pages = Pages()
+    working = [Asked(pages, "/wait") for _ in range(2)]
+    for _ in working:
+        assert await asyncio.to_thread(pages.waiting.acquire, timeout=10)
+    waits = Asked(pages)
+    await asyncio.sleep(0)
+    refused = Asked(pages)
+    await asyncio.wait_for(refused.task, 10)
+    start = refused.sent[0]
+    assert start["status"] == 503
+    assert dict(start["headers"])[b"retry-after"] == b"5"
+    assert waits.sent == []
+    assert len(pages._threads) == 0
+    pages.may_go.set()
+    for one in (*working, waits, Asked(pages)):
+        assert await one.answer()
+    async with asyncio.timeout(10):
+        while pages._room._value < 2:
+            await asyncio.sleep(0)
+
+
 # Of a request that is cut off, Django leaves the body to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_a_view_that_goes_on_without_its_request_keeps_its_thread() -> None:

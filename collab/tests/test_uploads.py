@@ -6,9 +6,11 @@ document, Markdown and backups only through the commands of who has the machine.
 from __future__ import annotations
 
 import struct
+import threading
 import zipfile
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
@@ -211,6 +213,25 @@ def _webp_that_says(width: int, height: int) -> bytes:
     at = whole.index(b"\x9d\x01\x2a") + 3
     whole[at : at + 4] = struct.pack("<HH", width, height)
     return bytes(whole)
+
+
+def test_two_pictures_are_decoded_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture takes a hundred megabytes meanwhile."""
+    inside, may_go = threading.Semaphore(0), threading.Event()
+
+    def made(upload: object) -> bytes:
+        inside.release()
+        assert may_go.wait(10)
+        return b"picture"
+
+    monkeypatch.setattr(covers, "_made_anew", made)
+    with ThreadPoolExecutor(4) as people:
+        names = people.map(covers.store, [SimpleUploadedFile("x", b"x") for _ in range(4)])
+        assert inside.acquire(timeout=10)
+        assert inside.acquire(timeout=10)
+        assert not inside.acquire(timeout=0.1)
+        may_go.set()
+        assert len(set(names)) == 4
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP"])
