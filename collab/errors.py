@@ -109,6 +109,16 @@ class TooOften(Refused):
         ) % {"seconds": self.retry_seconds}
 
 
+class TooManyAtOnce(Refused):
+    """Somebody wants more long answers at a time than anybody reads."""
+
+    status = 429
+    retry_seconds = 30
+
+    def __str__(self) -> str:
+        return _("You are being sent two archives already. Try again when one of them has arrived.")
+
+
 class TooManyDocuments(Refused):
     """A person has written as many documents as one may."""
 

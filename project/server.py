@@ -184,8 +184,9 @@ class HardenedServer(Server):  # type: ignore[misc]
         protocol.basic_error(503, b"Service Unavailable", "The server restarts. Try again.")
 
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
-        """Send a part of a response; a client that reads slowly is waited for. Daphne
-        takes whatever it is given, and would hold a long answer in memory."""
+        """Send a part of a response; a client that reads slowly is waited for, and one
+        that takes nothing is cut. Daphne takes whatever it is given, and would hold a
+        long answer in memory."""
         details = self.connections.get(protocol, {})
         # (Django's last part of a stream has no "body".)
         is_part = message.get("type") == "http.response.body"
@@ -193,13 +194,13 @@ class HardenedServer(Server):  # type: ignore[misc]
         if self.is_draining and message.get("type") == "http.response.start":
             end_connection(protocol)
         if is_part and not is_last and "tap" not in details:
-            details["tap"] = Tap()
+            details["tap"] = Tap(protocol.transport)
             protocol.registerProducer(details["tap"], streaming=True)
         if is_part and is_last and details.pop("tap", None):
             protocol.unregisterProducer()
         await super().handle_reply(protocol, message)
         if tap := details.get("tap"):
-            await tap.is_open.wait()
+            await tap.opened()
 
     def kill_all_applications(self) -> Any:
         """Before the reactor stops: close every socket as "restarting", let the
@@ -275,11 +276,37 @@ class Inbox:
 
 
 class Tap:
-    """Whether a client keeps up with what it is sent; Twisted turns it (IPushProducer)."""
+    """Whether a client keeps up with what it is sent; Twisted turns it (IPushProducer).
 
-    def __init__(self) -> None:
+    Args:
+        transport: to the client.
+    """
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
         self.is_open = asyncio.Event()
         self.is_open.set()
+
+    async def opened(self) -> None:
+        """Wait until the client may be sent more, as long as it takes anything. A
+        request holds a thread, and often a connection to the database."""
+        while True:
+            left = self._unsent()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(conf().socket_stall_seconds):
+                    await self.is_open.wait()
+                return
+            if self._unsent() >= left:
+                logger.info("cut a client that took nothing of a long answer")
+                meter.count("cut_slow")
+                self._transport.abortConnection()
+                return
+
+    def _unsent(self) -> int:
+        """How many bytes the client has not taken yet."""
+        there = self._transport
+        size: int = len(there.dataBuffer) - there.offset + there._tempDataLen
+        return size
 
     def pauseProducing(self) -> None:  # noqa: N802
         self.is_open.clear()
@@ -325,7 +352,7 @@ MENTIONS: Sequence[tuple[Any, str]] = [
     (unix.Server.writeSomeData, "self._sendmsgQueue"),
     (http.HTTPChannel.requestDone, "self.persistent"),
 ]
-#: What the wires read of a transport (live/transport.py).
+#: What the wires (live/transport.py) and the taps read of a transport.
 OF_A_TRANSPORT = (
     "dataBuffer",
     "offset",

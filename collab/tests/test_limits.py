@@ -3,6 +3,7 @@ by hand."""
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -475,3 +476,20 @@ def test_everybody_sees_what_they_have(as_leela: Client, leela: Person) -> None:
     page = as_leela.get("/profile/").content.decode()
     assert "1 document, 1.2 MB" in page
     assert "10,000 documents and 1,000 MB" in page
+
+
+def test_two_archives_at_a_time(as_leela: Client, as_fry: Client, document: Document) -> None:
+    """Each holds a thread while it is read; one that has arrived, or is given up, does
+    not count any more."""
+    first, _second = (as_leela.get("/documents/export.zip") for _ in range(2))
+    refused = as_leela.get("/documents/export.zip")
+    assert (refused.status_code, refused["Retry-After"]) == (429, "30")
+    assert "two archives already" in refused.content.decode()
+    assert as_fry.get("/documents/export.zip").status_code == 200
+    assert b"".join(first)  # which closes it
+    third = as_leela.get("/documents/export.zip")
+    assert third.status_code == 200
+    assert as_leela.get("/documents/export.zip").status_code == 429
+    del third
+    gc.collect()
+    assert as_leela.get("/documents/export.zip").status_code == 200

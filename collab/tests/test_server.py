@@ -14,13 +14,14 @@ import pytest
 from daphne.http_protocol import WebRequest
 from daphne.ws_protocol import WebSocketProtocol
 from django.core.exceptions import ImproperlyConfigured
+from pytest_django import Settings
 
 from collab.live.conf import conf
 from collab.live.metrics import meter
 from collab.live.transport import STATE_OPEN
 from project import event_loop, server
 from project.garbage import ENDED, NEW, Garbage
-from project.server import HardenedServer, Inbox, LiveProtocol
+from project.server import HardenedServer, Inbox, LiveProtocol, Tap
 
 FRAME: dict[str, Any] = {"type": "websocket.receive", "text": "x"}
 END: dict[str, Any] = {"type": "websocket.disconnect", "code": 1006}
@@ -201,6 +202,54 @@ def test_a_request_at_the_last_moment_is_sent_again(method: str, is_answered: bo
         assert late.basic_error.call_args.args[0] == 503
         late.setHeader.assert_any_call(b"Retry-After", b"1")
         assert not late.channel.persistent
+
+
+class Transport:
+    """To a client that takes as much at each look as it is told."""
+
+    offset = _tempDataLen = 0  # noqa: N815
+
+    def __init__(self, waiting: int, takes: int) -> None:
+        self.waiting, self.takes = waiting, takes
+        self.looks, self.is_cut = 0, False
+
+    @property
+    def dataBuffer(self) -> bytes:  # noqa: N802
+        self.looks += 1
+        self.waiting -= self.takes
+        if not self.waiting:
+            self.tap.resumeProducing()
+        return bytes(self.waiting)
+
+    def abortConnection(self) -> None:  # noqa: N802
+        self.is_cut = True
+
+    tap: Tap
+
+
+async def stalled(settings: Settings, waiting: int, takes: int) -> Transport:
+    """Wait for a client that reads so slowly that its tap is closed."""
+    settings.LIVE = {**getattr(settings, "LIVE", {}), "socket_stall_seconds": 0.01}
+    transport = Transport(waiting, takes)
+    transport.tap = Tap(transport)
+    transport.tap.pauseProducing()
+    await asyncio.wait_for(transport.tap.opened(), 10)
+    return transport
+
+
+async def test_who_takes_nothing_of_a_long_answer_is_cut(settings: Settings) -> None:
+    """It would keep a thread, and a connection to the database, for as long as it likes."""
+    counted = meter.counts["cut_slow"]
+    transport = await stalled(settings, waiting=9, takes=0)
+    assert transport.is_cut
+    assert meter.counts["cut_slow"] == counted + 1
+
+
+async def test_who_takes_little_of_a_long_answer_is_waited_for(settings: Settings) -> None:
+    """However long it takes."""
+    transport = await stalled(settings, waiting=9, takes=1)
+    assert not transport.is_cut
+    assert transport.looks == 9
 
 
 class Rounds(HardenedServer):

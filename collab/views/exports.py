@@ -2,20 +2,51 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
+from typing import Any
+from weakref import WeakSet
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from .. import exporting
+from ..errors import TooManyAtOnce
+from ..live.rates import note_refusal
 from ..permissions import readable, readable_document
-from .limits import READS, limited
+from .limits import READS, limited, refusal
 from .requests import PersonRequest
+
+#: A process sends a person so many archives at a time: each holds a thread and, with
+#: PostgreSQL, a connection of the pool for as long as it is read.
+MOST_AT_ONCE = 2
+
+
+class Sent(StreamingHttpResponse):
+    """An archive on its way to somebody, until it is closed or forgotten."""
+
+    _under_way: WeakSet[Sent] = WeakSet()
+    _lock = threading.Lock()
+
+    def __init__(self, parts: Any, person_id: int, **options: Any) -> None:
+        """
+        Raises:
+            TooManyAtOnce: the person is being sent some already.
+        """
+        super().__init__(parts, **options)
+        self.person_id = person_id
+        with self._lock:
+            theirs = [one for one in self._under_way if one.person_id == person_id]
+            if sum(not one.closed for one in theirs) >= MOST_AT_ONCE:
+                note_refusal("archives")
+                raise TooManyAtOnce
+            self._under_way.add(self)
 
 
 @limited("exports", READS)
@@ -38,7 +69,7 @@ def page(request: PersonRequest, pk: int) -> HttpResponse:
 
 @limited("archives", READS)
 @require_GET
-def everything(request: PersonRequest) -> StreamingHttpResponse:
+def everything(request: PersonRequest) -> HttpResponseBase:
     """All documents the person may read, in one archive that is made while it is
     sent. Its length is known before, so that the browser can show how far it is."""
     archive = exporting.archive(readable(request.user))
@@ -46,7 +77,11 @@ def everything(request: PersonRequest) -> StreamingHttpResponse:
     # Django would gather an iterator of the wrong kind in memory, whole.
     sent = _from_thread(parts) if isinstance(request, ASGIRequest) else parts
     headers = _to_keep(f"{_('documents')}.zip", "application/zip")
-    return StreamingHttpResponse(sent, headers={**headers, "Content-Length": str(len(archive))})
+    headers["Content-Length"] = str(len(archive))
+    try:
+        return Sent(sent, request.user.pk, headers=headers)
+    except TooManyAtOnce as error:
+        return refusal(request, error)
 
 
 def _to_keep(name: str, content_type: str) -> dict[str, str]:
