@@ -4,12 +4,14 @@ back row by row and byte by byte. Every command is a process of its own.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
+from unittest.mock import MagicMock, Mock
 
 import pytest
 from django.db import connection
@@ -392,35 +394,103 @@ def test_without_postgresqls_programs_it_says_what_to_install(
         postgres.dump(tmp_path / "dump")
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="one transaction of psql")
-def test_a_restore_that_fails_loses_nothing(filled: Place, tmp_path: Path) -> None:
-    """The old tables are dropped in the transaction that makes the new ones."""
-    before = filled.rows()
-    filled.does("backup", str(filled.folder / "b.zip"))
-    script = tmp_path / "broken.sql"
-    with zipfile.ZipFile(filled.folder / "b.zip") as opened:
-        script.write_bytes(opened.read("database.sql") + b"\nSELECT no_such_function();\n")
-    program = (
+def loading(script: Path) -> str:
+    """A program that plays a script into the database."""
+    return (
         "from pathlib import Path; from collab.backups import postgres; "
         f"postgres.load(Path({str(script)!r}))"
     )
-    assert "no_such_function" in filled.manage("shell", "-c", program).stderr
+
+
+#: What somebody could write behind a dump, and what is said to it: most of it is what
+#: psql would do here, or the server there.
+CRAFTED = [
+    ("ALTER TABLE public.no_such_table OWNER TO x;", "no_such_table"),
+    ("\\! touch {there}", "does not end"),
+    ("\\! touch {there}\n;", "no backup has"),
+    ("\\restrict x\n\\! touch {there}\n;", "no backup has"),
+    ("SELECT 1 \\g | touch {there}\n;", "no backup has"),
+    ("COPY public.django_session TO PROGRAM 'touch {there}';", "no backup has"),
+    ("COPY (SELECT 1) TO '{there}';", "no backup has"),
+    ("COPY public.x (y) FROM PROGRAM 'touch {there}; FROM stdin';", "no backup has"),
+    ("DO $$BEGIN COPY (SELECT 1) TO '{there}'; END$$;", "no backup has"),
+    ("SET a = 'b'; COPY (SELECT 1) TO '{there}';", "no backup has"),
+    ("ALTER TABLE public.x ADD y int; COPY (SELECT 1) TO '{there}';", "multiple commands"),
+    (
+        "ALTER TABLE public.x ADD y text DEFAULT E'\\''; COPY (SELECT 1) TO '{there}'; --';",
+        "multiple commands",
+    ),
+    ("CREATE TABLE public.x (y text DEFAULT 'z;\n", "does not end"),
+    ("COPY public.auth_group (id, name) FROM stdin;\n1\tx\n", "in the middle of a table"),
+]
+TOLD_BY_SERVER = {"no_such_table", "multiple commands"}
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="PostgreSQL's dump")
+def test_a_script_that_no_backup_has_loses_and_does_nothing(filled: Place, tmp_path: Path) -> None:
+    """The old tables are dropped in the transaction that makes the new ones, and nothing
+    is asked of psql, nor of the server what a dump does not ask."""
+    before = filled.rows()
+    filled.does("backup", str(filled.folder / "b.zip"))
+    script, there = tmp_path / "crafted.sql", tmp_path / "there"
+    tmp_path.chmod(0o777)  # whoever the server is
+    with zipfile.ZipFile(filled.folder / "b.zip") as opened:
+        dumped = opened.read("database.sql")
+    for said, answer in [one for one in CRAFTED if one[1] in TOLD_BY_SERVER] + CRAFTED[1:2]:
+        script.write_bytes(dumped + said.replace("{there}", str(there)).encode())
+        error = filled.manage("shell", "-c", loading(script)).stderr
+        assert "BackupError" in error
+        assert answer in error
+        assert not there.exists()
     assert filled.rows() == before
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="PostgreSQL's programs")
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="PostgreSQL's dump")
 def test_a_backup_by_a_later_pg_dump_fits_the_server(filled: Place, tmp_path: Path) -> None:
-    """Its settings that this server does not know are left out, and nothing else is."""
+    """Its settings that this server does not know are left out, and so is what it says
+    to psql."""
     script = tmp_path / "later.sql"
     filled.does("backup", str(filled.folder / "b.zip"))
     with zipfile.ZipFile(filled.folder / "b.zip") as opened:
-        script.write_bytes(b"SET transaction_timeout = 0;\n" + opened.read("database.sql"))
+        dumped = opened.read("database.sql")
+    head, foot = b"\\restrict a7\n\nSET transaction_timeout = 0;\n", b"\n\\unrestrict a7\n"
+    script.write_bytes(head + dumped + foot)
     before = filled.rows()
-    filled.runs(
-        "from pathlib import Path; from collab.backups import postgres; "
-        f"postgres.load(Path({str(script)!r}))"
-    )
+    filled.runs(loading(script))
     assert filled.rows() == before
-    fitted = tmp_path / "fitted.sql"
-    postgres._fit(script, fitted, (17, 0))
-    assert fitted.read_bytes() == script.read_bytes()
+
+
+@pytest.mark.parametrize("version", [(16, 2), (17, 0)])
+def test_settings_are_left_out_for_servers_that_do_not_know_them(version: tuple[int, ...]) -> None:
+    cursor = Mock()
+    postgres._play(io.BytesIO(b"SET transaction_timeout = 0;\n"), cursor, version)
+    assert cursor.execute.called is (version >= (17,))
+
+
+@pytest.mark.parametrize(("said", "answer"), CRAFTED)
+def test_nothing_is_sent_that_no_backup_has(said: str, answer: str) -> None:
+    """But for what only the server can tell: that there are two statements."""
+    cursor = MagicMock()
+    if answer in TOLD_BY_SERVER:
+        postgres._play(io.BytesIO(said.encode()), cursor, (16,))
+        assert cursor.execute.call_args.kwargs == {"binary": True}
+        return
+    with pytest.raises(BackupError, match=answer):
+        postgres._play(io.BytesIO(said.encode()), cursor, (16,))
+    assert not cursor.execute.called
+
+
+def test_statements_and_rows_are_told_apart() -> None:
+    """Whatever stands in the rows, and wherever a semicolon is."""
+    table = b"CREATE TABLE public.x (\n    y text DEFAULT 'a;\n;b'\n);\n"
+    copy = b"COPY public.x (y) FROM stdin;\n"
+    lines = b"it's;\n\\! touch x\nDROP TABLE x;\n"
+    script = b"-- COPY x;\n" + table + b"\n" + copy + lines + b"\\.\n\nSET a = 'b';\n"
+    cursor = MagicMock()
+    rows: list[bytes] = []
+    cursor.copy.return_value.__enter__.return_value.write = rows.append
+    postgres._play(io.BytesIO(script), cursor, (16,))
+    asked = [call.args[0] for call in cursor.execute.call_args_list]
+    assert asked == [table.strip(), b"SET a = 'b';"]
+    assert [call.args[0] for call in cursor.copy.call_args_list] == [copy.strip()]
+    assert b"".join(rows) == lines
