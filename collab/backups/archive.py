@@ -1,9 +1,14 @@
-"""The file of a backup: a ZIP with a manifest, which has a checksum for each member."""
+"""The file of a backup: a ZIP with a manifest, which has a checksum for each member.
+
+Whatever a file says of itself, no more of it is read than a backup of its kind has, and
+one that is none is refused with :exc:`BadArchive`.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -19,6 +24,15 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 MEDIA = "media/"
 CHUNK_BYTES = 1024 * 1024
+#: A manifest has no more bytes than these, for a start and for each member.
+MANIFEST_BYTES, MANIFEST_BYTES_EACH = 1024 * 1024, 1024
+#: The ways in which a writer stores its members.
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+#: What reading a file raises that is no ZIP, or a damaged or an encrypted one.
+UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError),
+    *(ValueError, LookupError, OverflowError, RuntimeError),
+)
 
 
 @dataclass(frozen=True)
@@ -62,9 +76,19 @@ class Manifest:
                     f"It has format {said['format']}; this release reads format {FORMAT}."
                 )
             members = {name: Member(**member) for name, member in said.pop("members").items()}
-            return cls(**said, members=members)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            manifest = cls(**said, members=members)
+            manifest._check()
+            return manifest
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise BadArchive(f"Its manifest cannot be read: {error}") from error
+
+    def _check(self) -> None:
+        texts = [self.made_at, self.engine, self.database, *self.migrations]
+        texts += [member.sha256 for member in self.members.values()]
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError("something in it is no text")
+        if not all(type(member.size) is int for member in self.members.values()):
+            raise TypeError("a size in it is no number")
 
 
 class Writer:
@@ -100,9 +124,14 @@ class Archive:
     def __init__(self, opened: zipfile.ZipFile) -> None:
         self._zip = opened
         try:
-            self.manifest = Manifest.read(opened.read(MANIFEST))
-        except (KeyError, zipfile.BadZipFile, zlib.error) as error:
+            most = MANIFEST_BYTES + MANIFEST_BYTES_EACH * len(opened.namelist())
+            with self._member(MANIFEST) as member:
+                written = member.read(most + 1)
+        except UNREADABLE as error:
             raise BadArchive(f"It has no readable manifest: {error}") from error
+        if len(written) > most:
+            raise BadArchive("Its manifest is longer than its members explain.")
+        self.manifest = Manifest.read(written)
 
     @classmethod
     @contextmanager
@@ -114,7 +143,7 @@ class Archive:
         """
         try:
             opened = zipfile.ZipFile(path)
-        except (OSError, zipfile.BadZipFile) as error:
+        except UNREADABLE as error:
             raise BadArchive(f"{path} cannot be read as a backup: {error}") from error
         with opened:
             yield cls(opened)
@@ -130,33 +159,49 @@ class Archive:
         Raises:
             BadArchive: something is damaged, missing, added, or lies where it may not.
         """
-        there = sorted(name for name in self._zip.namelist() if name != MANIFEST)
-        if there != sorted(self.manifest.members):
+        if sorted(self._zip.namelist()) != sorted([MANIFEST, *self.manifest.members]):
             raise BadArchive("It does not hold just what its manifest names.")
         for name, member in self.manifest.members.items():
             if name != self.manifest.database and not _is_media(name):
                 raise BadArchive(f"It has a member of an unknown kind: {name!r}")
-            self._compare(name, member)
+            digest = hashlib.sha256()
+            for chunk in self._chunks(name):
+                digest.update(chunk)
+            if digest.hexdigest() != member.sha256:
+                raise BadArchive(f"{name} is damaged: its checksum is another.")
 
     def extract(self, name: str, to: Path) -> None:
-        """Write a member to a file, which is there as a whole or not at all."""
+        """Write a member to a file, which is there as a whole or not at all.
+
+        Raises:
+            BadArchive: it is damaged.
+            OSError: the file cannot be written.
+        """
         partial = to.with_name(f"{to.name}.partial")
-        with self._zip.open(name) as member, partial.open("wb") as file:
-            while chunk := member.read(CHUNK_BYTES):
+        with partial.open("wb") as file:
+            for chunk in self._chunks(name):
                 file.write(chunk)
         partial.replace(to)
 
-    def _compare(self, name: str, member: Member) -> None:
-        digest, size = hashlib.sha256(), 0
+    def _chunks(self, name: str) -> Iterator[bytes]:
+        """What a member holds, and no more of it than the manifest says."""
+        left = self.manifest.members[name].size
         try:
-            with self._zip.open(name) as read:
-                while chunk := read.read(CHUNK_BYTES):
-                    digest.update(chunk)
-                    size += len(chunk)
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            with self._member(name) as member:
+                while chunk := member.read(CHUNK_BYTES):
+                    left -= len(chunk)
+                    if left < 0:
+                        break
+                    yield chunk
+        except UNREADABLE as error:
             raise BadArchive(f"{name} is damaged: {error}") from error
-        if Member(size, digest.hexdigest()) != member:
-            raise BadArchive(f"{name} is damaged: its checksum is another.")
+        if left:
+            raise BadArchive(f"{name} is damaged: its size is another.")
+
+    def _member(self, name: str) -> IO[bytes]:
+        if self._zip.getinfo(name).compress_type not in METHODS:
+            raise zipfile.BadZipFile("it is compressed in another way")
+        return self._zip.open(name)
 
 
 def _is_media(name: str) -> bool:

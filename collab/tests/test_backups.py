@@ -4,23 +4,31 @@ back row by row and byte by byte. Every command is a process of its own.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO
+from tempfile import TemporaryDirectory
+from typing import IO, Any
 from unittest.mock import MagicMock, Mock
 
 import pytest
 from django.db import connection
+from hypothesis import example, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from pytest_django import Settings
 
-from collab.backups import BackupError, database, make, postgres, verify
-from collab.backups.archive import MANIFEST
+from collab.backups import BackupError, database, make, postgres, restoring, verify
+from collab.backups.archive import CHUNK_BYTES, MANIFEST, Archive
+from collab.backups.errors import BadArchive
 from collab.models import Person
 from collab.tests.places import Place, Rows, text_of
+from e2e.lengths import length
 from e2e.services import postgres_binaries
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -322,6 +330,154 @@ def test_a_manifest_is_believed_only_so_far(archive: Path) -> None:
             opened.writestr(name, b"")
         with pytest.raises(BackupError, match="unknown kind"):
             verify(path)
+
+
+def verified_and_extracted(path: Path, to: Path) -> None:
+    """As much of a restore as reads the archive."""
+    with Archive.open(path) as opened:
+        opened.verify()
+        to.mkdir()
+        opened.extract(opened.manifest.database, to / "database")
+        restoring._put_media(opened, to)
+
+
+PICTURE = b"picture" * 40
+SMALL: dict[str, bytes] = {"database": b"rows" * 100, "media/covers/a.webp": PICTURE}
+
+
+def written(members: list[tuple[str, bytes]], manifest: object, how: int) -> bytes:
+    """An archive with these members, and whatever is said of them."""
+    made = io.BytesIO()
+    with warnings.catch_warnings(), zipfile.ZipFile(made, "w", how) as opened:
+        warnings.simplefilter("ignore")  # of names that come twice
+        for name, content in members:
+            opened.writestr(name, content)
+        opened.writestr(MANIFEST, json.dumps(manifest))
+    return made.getvalue()
+
+
+def manifest_of(members: list[tuple[str, bytes]]) -> dict[str, object]:
+    said = {
+        name: {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        for name, content in members
+    }
+    head = {"format": 1, "made_at": "", "engine": "x", "database": "database", "migrations": []}
+    return {**head, "members": said}
+
+
+GOOD = written(list(SMALL.items()), manifest_of(list(SMALL.items())), zipfile.ZIP_DEFLATED)
+NAMES = st.sampled_from(
+    [
+        *("../out", "media/../../out", "/tmp/out", "media//out", "media/./out", "media/", "media"),
+        *("media/covers/a.webp", "media\\..\\out", "media/..", "manifest.json", "C:\\out", " "),
+        *("media/a\x00b", "media/covers", "media/" + "x" * 300, "media/covers/a.webp/b"),
+    ]
+)
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=6,
+)
+FIELDS = st.sampled_from(["format", "made_at", "engine", "database", "migrations", "members", "x"])
+DAMAGED = st.one_of(
+    st.binary(max_size=100),
+    st.integers(0, len(GOOD) - 1).map(lambda end: GOOD[:end]),
+    st.lists(
+        st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 255)), min_size=1, max_size=4
+    ).map(lambda flips: flipped(GOOD, flips)),
+    # Another name, told in the manifest or not.
+    st.tuples(NAMES, st.booleans(), st.sampled_from([0, 8, 12, 14])).map(
+        lambda given: renamed(*given)
+    ),
+    # Another size, another checksum, anything anywhere.
+    st.tuples(FIELDS, ANYTHING).map(lambda given: saying(*given)),
+    st.tuples(st.sampled_from(["size", "sha256"]), ANYTHING).map(lambda given: said_of(*given)),
+)
+
+
+def flipped(whole: bytes, flips: list[tuple[int, int]]) -> bytes:
+    changed = bytearray(whole)
+    for place, value in flips:
+        changed[place] = value
+    return bytes(changed)
+
+
+def renamed(name: str, is_told: bool, how: int) -> bytes:
+    members = [*SMALL.items(), (name, PICTURE)]
+    return written(members, manifest_of(members if is_told else members[:2]), how)
+
+
+def saying(field: str, value: object) -> bytes:
+    members = list(SMALL.items())
+    return written(members, {**manifest_of(members), field: value}, zipfile.ZIP_DEFLATED)
+
+
+def said_of(field: str, value: object) -> bytes:
+    said: dict[str, Any] = manifest_of(list(SMALL.items()))
+    said["members"]["media/covers/a.webp"][field] = value
+    return written(list(SMALL.items()), said, zipfile.ZIP_DEFLATED)
+
+
+@hypothesis_settings(max_examples=length(300, full=10_000), deadline=None)
+@given(DAMAGED)
+@example(GOOD)
+def test_a_bad_archive_is_refused_and_writes_nothing_elsewhere(data: bytes) -> None:
+    """Whatever is in the file. What is no good is said to be so, and not by a trace; what
+    is good brings what it held, to its place."""
+    with TemporaryDirectory() as folder:
+        around = Path(folder) / "around"
+        around.mkdir()
+        path = Path(folder) / "b.zip"
+        path.write_bytes(data)
+        media = around / "media"
+        try:
+            verified_and_extracted(path, media)
+        except BadArchive:
+            pass
+        except OSError:  # a name that this disk does not take; a restore says so
+            pass
+        there = {one.relative_to(around).parts[0] for one in around.rglob("*")}
+        assert there <= {"media"}
+        assert {one.name for one in Path(folder).iterdir()} == {"around", "b.zip"}
+        if data == GOOD:
+            assert (media / "covers" / "a.webp").read_bytes() == PICTURE
+
+
+def test_no_more_is_read_than_a_backup_has(tmp_path: Path) -> None:
+    """A manifest of 400 MB takes 400 KB in a ZIP; and a member has the size that is said."""
+    path = tmp_path / "bomb.zip"
+    members = [("database", bytes(3 * CHUNK_BYTES))]
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as opened:
+        opened.writestr(MANIFEST, b" " * 4 * CHUNK_BYTES + b"{}")
+    with pytest.raises(BadArchive, match="longer than its members explain"):
+        verify(path)
+    said: dict[str, Any] = manifest_of(members)
+    said["members"]["database"]["size"] = 1
+    path.write_bytes(written(members, said, zipfile.ZIP_DEFLATED))
+    with pytest.raises(BadArchive, match="its size is another"):
+        verify(path)
+
+
+@pytest.mark.parametrize("how", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_another_way_to_compress_is_refused(tmp_path: Path, how: int) -> None:
+    path = tmp_path / "b.zip"
+    members = list(SMALL.items())
+    path.write_bytes(written(members, manifest_of(members), how))
+    with pytest.raises(BadArchive, match="compressed in another way"):
+        verify(path)
+
+
+def test_an_encrypted_archive_is_refused(tmp_path: Path) -> None:
+    """By its flag: nobody is asked for a password."""
+    path = tmp_path / "b.zip"
+    locked = bytearray(GOOD)
+    for sign, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = -1
+        while (at := locked.find(sign, at + 1)) >= 0:
+            locked[at + place] |= 1
+    path.write_bytes(locked)
+    with pytest.raises(BadArchive, match="no readable manifest"):
+        verify(path)
 
 
 def test_a_backup_of_elsewhere_is_refused(archive: Path, place: MakePlace) -> None:
