@@ -8,11 +8,13 @@ examples are the same in every run; ``make drill`` tries more, and others each t
 from __future__ import annotations
 
 import re
+from itertools import product
 from typing import Any
 
 from django import forms as django_forms
 from django.conf import settings as django_settings
 from django.core.signing import dumps
+from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from hypothesis import HealthCheck, example, given, settings
@@ -74,10 +76,22 @@ def routes(resolver: URLResolver, prefix: str = "") -> list[str]:
     return found
 
 
+def parts_of(route: str) -> list[str]:
+    """What is fixed in a route, and in between the names of what is not."""
+    plain = re.sub(r"\(\?P<(\w+)>[^)]*\)", r"<\1>", route).replace("\\", "").strip("^$")
+    return re.split(r"<(?:\w+:)?(\w+)>", plain)
+
+
+def filled_with(route: str, number: str, text: str) -> str:
+    """An address of a route, with these for whatever is not fixed."""
+    parts = parts_of(route)
+    values = tuple(number if name in NUMBERED else text for name in parts[1::2])
+    return "/" + _woven(parts[::2], values)
+
+
 def filled(route: str) -> SearchStrategy[str]:
     """Addresses of a route."""
-    plain = re.sub(r"\(\?P<(\w+)>[^)]*\)", r"<\1>", route).replace("\\", "").strip("^$")
-    parts = re.split(r"<(?:\w+:)?(\w+)>", plain)
+    parts = parts_of(route)
     values = [
         st.sampled_from(NUMBERS) if name in NUMBERED else NAMED.map(_quoted) for name in parts[1::2]
     ]
@@ -227,6 +241,23 @@ class Fuzz(TestCase):
     ) -> None:
         place = Place()
         asked(place.client(who), method, place.address(address), query, body, headers)
+
+    def test_every_address_is_asked_by_everybody_in_every_way(self) -> None:
+        """Where the examples are chance, this is not: each route of the URL conf, with
+        what is there (and in a drill what is not), by everybody and with each method."""
+        place = Place()
+        clients = {who: place.client(who) for who in WHO}
+        asked_for = set()
+        for route in ROUTES:
+            known = ("1", JOIN if route.startswith("invitation/") else LINK)
+            for number, name in (known, ("9" * 40, "x"))[: length(1, full=2)]:
+                address = place.address(filled_with(route, number, _quoted(name)))
+                for (who, client), method in product(clients.items(), METHODS):
+                    with transaction.atomic():
+                        asked(client, method, address, [], (FORM, b""), {})
+                        transaction.set_rollback(True)  # the next finds all as it was
+                    asked_for.add((route, who, method))
+        assert len(asked_for) == len(set(ROUTES)) * len(WHO) * len(METHODS)
 
     @THOROUGH
     @given(ADDRESSES, COOKIES)
