@@ -19,10 +19,14 @@ from .live.topics import bind
 from .models import Document, Person, SecurityEvent
 from .models.sign_in import DEVICE
 from .operations import activity, audit, editing, headings, reading
+from .permissions import writers
 from .subjects import DOCUMENTS, READING, Claim, content, document_of, pen
 from .timings import RENEW_SECONDS
 
 Kind = SecurityEvent.Kind
+
+#: A document, a page of it, and what that holds.
+Claimed = tuple[int, Page, Claim]
 
 # The administration deletes through the models: data binding tells the pages.
 bind(Document, lambda document: (content(document.pk), pen(document.pk), DOCUMENTS))
@@ -40,13 +44,14 @@ def note_opened(pages: Sequence[Page], **kwargs: Any) -> None:
 @receiver([joined, returned])
 def give_back_leases(pages: Sequence[Page], **kwargs: Any) -> None:
     """A page that was away (asleep, without a network) goes on where it was, and
-    whatever it holds lasts for a whole time from now."""
-    for document, page, claim in _claims(pages):
+    whatever it holds lasts for a whole time from now, if its person may still hold it."""
+    rightful = _rightful(pages)
+    for document, page, claim in rightful:
         if claim.pen:
             editing.regain(document, page.user_id, claim.pen)
         if claim.heading:
             headings.regain(document, page.user_id, claim.heading)
-    _renew(pages)
+    _renew(rightful)
 
 
 @receiver(left)
@@ -72,17 +77,23 @@ def free_leases(pages: Sequence[Page], **kwargs: Any) -> None:
             headings.release(document, page.user_id, claim.heading)
 
 
-def _claims(pages: Sequence[Page]) -> Iterator[tuple[int, Page, Claim]]:
+def _claims(pages: Sequence[Page]) -> Iterator[Claimed]:
     for page in pages:
         document = document_of(page.subject)
         if document is not None and page.claim:
             yield document, page, Claim.of(page.claim)
 
 
-def _renew(pages: Sequence[Page]) -> None:
-    claims = [(document, claim) for document, _, claim in _claims(pages)]
-    editing.renew({(document, claim.pen) for document, claim in claims if claim.pen})
-    headings.renew({(document, claim.heading) for document, claim in claims if claim.heading})
+def _rightful(pages: Sequence[Page]) -> Sequence[Claimed]:
+    """Claims of those who may change the document."""
+    claims = list(_claims(pages))
+    allowed = writers({(page.user_id, document) for document, page, _ in claims})
+    return [claimed for claimed in claims if (claimed[1].user_id, claimed[0]) in allowed]
+
+
+def _renew(claims: Sequence[Claimed]) -> None:
+    editing.renew({(document, claim.pen) for document, _, claim in claims if claim.pen})
+    headings.renew({(document, claim.heading) for document, _, claim in claims if claim.heading})
 
 
 _renewed_at = 0.0
@@ -90,12 +101,13 @@ _renewed_at = 0.0
 
 @receiver(heartbeat)
 def keep_leases(pages: Sequence[Page], **kwargs: Any) -> None:
-    """Renew the leases of the pages this process holds, together."""
+    """Renew the leases of the pages this process holds, together, if their people may
+    still hold them."""
     global _renewed_at
     if time.monotonic() - _renewed_at + conf().heartbeat_seconds < RENEW_SECONDS:
         return  # the next heartbeat is early enough
     _renewed_at = time.monotonic()
-    _renew(pages)
+    _renew(_rightful(pages))
 
 
 @receiver(swept)

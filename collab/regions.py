@@ -32,6 +32,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 
 from . import queries, subjects
 from .live import presence
+from .live.pages import allow_pages
 from .live.regions import Context, Entry, Feed, region, register
 from .models import Activity, Document
 from .operations import editing
@@ -40,6 +41,7 @@ from .permissions import (
     editor_keys,
     everybodys_keys,
     member_keys,
+    openable_pages,
     readable_keys,
     staff_keys,
     version_keys,
@@ -56,6 +58,8 @@ from .timings import (
     STATUS_SECONDS,
     WATCH_SECONDS,
 )
+
+allow_pages(openable_pages)
 
 
 def _content(key: str) -> list[str]:

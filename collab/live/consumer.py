@@ -161,11 +161,13 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         assert self.wire is not None
         rights = self.process.rights_seen(token.page.user_id)
         # Asked again: a page may resume long after its socket was let in.
-        user, allowed = await db.run(pages.admitted, self.session_key, token.regions)
+        user, allowed, openable = await db.run(
+            pages.admitted, self.session_key, token.regions, [token.page]
+        )
         if user is None:
             self._refuse(SIGNED_OUT)
             return
-        if token.page.user_id != user.pk:
+        if token.page not in openable:
             self._refuse(FORBIDDEN)
             return
         if not await self._has_room(token.page):
@@ -181,20 +183,20 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         )
         meter.count("resumes")
         self.process.hub.join(self.socket, marks)
-        lost = [i for i in token.regions if i not in allowed]
-        if lost and not self.process.take_away(self.socket, lost):
-            return
+        if lost := [i for i in token.regions if i not in allowed]:
+            self.process.hub.drop(self.socket, lost)
         if not self.serial:
             self.serial = self.process.presence.join(token.page)
+        self.socket.serial = self.serial
         if self.process.rights_seen(user.pk) != rights:  # while we asked
-            await self.process.check(self.socket)
+            await self.process.check([self.socket])
 
     def _leave_page(self, following: Page) -> None:
         """The socket shows another page now (or the same again)."""
         if self.socket is not None:
             self.process.hub.leave(self.socket)
             if self.socket.page != following:
-                self.process.presence.move(self.serial)
+                self.process.presence.dismiss(self.serial)
                 self.serial = 0
 
     def _refuse(self, code: int) -> None:

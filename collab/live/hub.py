@@ -26,6 +26,7 @@ from .conf import conf
 from .fragments import removed, replaced
 from .metrics import meter
 from .outbox import Letter, Outbox, pieces
+from .presence import topic as topic_of
 from .regions import Feed
 from .rendering import News, Variants, Version, read_feed, render_states
 from .transport import Frame, Turn, Wire
@@ -134,6 +135,15 @@ class Hub:
             watch.discard(cohort)
             if not watch.audience:
                 self._unwatch(identifier, watch)
+
+    def showing(self, topic: str) -> set[Socket]:
+        """The sockets whose page shows a region that depends on ``topic``, or is at the
+        subject whose presence it is."""
+        found = {s for s in self.sockets if s.page.subject and topic_of(s.page.subject) == topic}
+        for identifier in self._topics.get(topic, ()):
+            for cohorts in self._watches[identifier].audience.by_language.values():
+                found.update(*(cohort.sockets for cohort in cohorts))
+        return found
 
     # Events, called in the event loop.
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import sys
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.core import signing
 from django.http import HttpRequest
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
 SALT = "collab.live.page"
+
+#: Which of these pages may this person have open? What a subject, a mode and a claim
+#: mean, only the product knows.
+PagePermission = Callable[["AbstractBaseUser", Sequence[Page]], Collection[Page]]
 
 
 class BadToken(Exception):
@@ -177,9 +181,44 @@ def permitted(user: AbstractBaseUser, region_ids: Iterable[str]) -> set[str]:
     }
 
 
-def admitted(
-    session_key: str, region_ids: Sequence[str]
-) -> tuple[AbstractBaseUser | None, set[str]]:
-    """Who is behind a session now, and which regions they may see."""
+_may_be_open: PagePermission | None = None
+
+
+def allow_pages(permission: PagePermission) -> PagePermission:
+    """Register (as a decorator, or called) the product's permission of pages. It is asked
+    for pages with a subject, whenever that of their regions is.
+
+    Raises:
+        ValueError: there is one already.
+    """
+    global _may_be_open
+    if _may_be_open is not None:
+        raise ValueError("There are two permissions of pages.")
+    _may_be_open = permission
+    return permission
+
+
+def openable(user: AbstractBaseUser, shown: Iterable[Page]) -> set[Page]:
+    """Which of these pages may the person have open now? One without a subject is about
+    nothing but its regions, which have permissions of their own."""
+    own = {page for page in shown if page.user_id == user.pk}
+    about = [page for page in own if page.subject]
+    if _may_be_open is None or not about:
+        return own
+    return own.difference(about).union(_may_be_open(user, about))
+
+
+class Admission(NamedTuple):
+    """Who is behind a session now, and what they may see."""
+
+    user: AbstractBaseUser | None
+    regions: Collection[str] = ()
+    pages: Collection[Page] = ()
+
+
+def admitted(session_key: str, region_ids: Sequence[str], shown: Sequence[Page]) -> Admission:
+    """Who is behind a session now, and which of these regions and pages are for them."""
     user = person_of(session_key)
-    return user, permitted(user, region_ids) if user else set()
+    if user is None:
+        return Admission(None)
+    return Admission(user, permitted(user, region_ids), openable(user, shown))

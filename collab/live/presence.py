@@ -77,7 +77,7 @@ class Batch:
     joins: dict[str, tuple[Page, int]] = field(default_factory=dict)
     leaves: list[int] = field(default_factory=list)
     losses: list[int] = field(default_factory=list)
-    moves: list[int] = field(default_factory=list)
+    dismissed: list[int] = field(default_factory=list)
 
     def then(self, later: Batch) -> Batch:
         """This batch and a later one, as one."""
@@ -85,11 +85,11 @@ class Batch:
             {**self.joins, **later.joins},
             [*self.leaves, *later.leaves],
             [*self.losses, *later.losses],
-            [*self.moves, *later.moves],
+            [*self.dismissed, *later.dismissed],
         )
 
     def __bool__(self) -> bool:
-        return bool(self.joins or self.leaves or self.losses or self.moves)
+        return bool(self.joins or self.leaves or self.losses or self.dismissed)
 
 
 class Presence:
@@ -143,9 +143,10 @@ class Presence:
         grace period, and then leaves without its claim."""
         self._end(serial, self._batch.losses)
 
-    def move(self, serial: int) -> None:
-        """Its socket now shows another page: this one is gone at once."""
-        self._end(serial, self._batch.moves)
+    def dismiss(self, serial: int) -> None:
+        """Its socket now shows another page, or was cut because the person may not have
+        it open: this one is gone at once, with what it claims."""
+        self._end(serial, self._batch.dismissed)
 
     def _end(self, serial: int, how: list[int]) -> None:
         if self._pages.pop(serial, None) is not None:
@@ -288,13 +289,13 @@ def _send_heartbeat(pages: Sequence[Page]) -> None:
 
 
 def _write(node: Node, batch: Batch) -> None:
-    ended = {*batch.leaves, *batch.losses, *batch.moves}
+    ended = {*batch.leaves, *batch.losses, *batch.dismissed}
     joins = [joined for joined in batch.joins.values() if joined[1] not in ended]
     with transaction.atomic():
         mine = Connection.objects.filter(node=node)
-        moved = list(mine.filter(serial__in=batch.moves)) if batch.moves else []
-        if moved:
-            mine.filter(serial__in=batch.moves).delete()
+        over = list(mine.filter(serial__in=batch.dismissed)) if batch.dismissed else []
+        if over:
+            mine.filter(serial__in=batch.dismissed).delete()
         known = set(
             Connection.objects.filter(page__in=[page.id for page, _ in joins]).values_list(
                 "page", flat=True
@@ -311,7 +312,7 @@ def _write(node: Node, batch: Batch) -> None:
         if batch.losses:
             mine.filter(serial__in=batch.losses).update(left_at=Now(), claim="")
         here = [page for page, _ in joins]
-        gone = [_page(row) for row in moved]
+        gone = [_page(row) for row in over]
         changed(*_topics([*here, *gone]))
     _tell(signals.joined, pages=[page for page in here if page.id not in known])
     _tell(signals.returned, pages=[page for page in here if page.id in known])

@@ -10,15 +10,14 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from . import bus, db, metrics
 from .conf import conf
 from .hub import Hub
 from .pages import admitted
-from .presence import Presence, topic
-from .regions import topics_of
-from .sessions import PERSON
+from .presence import Presence
+from .sessions import PERSON, RIGHTS
 from .watches import Socket
 
 logger = logging.getLogger(__name__)
@@ -50,6 +49,7 @@ class Process:
         self._tasks: list[asyncio.Task[None]] = []
         self._is_stopping = False
         self._rights: Counter[int] = Counter()
+        self._rights_at = 0
         #: Sockets by person, from the handshake on, whether they show a page yet or not.
         self.open_sockets: Counter[int] = Counter()
 
@@ -101,17 +101,22 @@ class Process:
 
     def _changed(self, topics: Iterable[str]) -> None:
         self.hub.changed(topics)
+        concerned: set[Socket] = set()
         for name in topics:
             if name.startswith(PERSON):
                 user_id = int(name.removeprefix(PERSON))
                 self._rights[user_id] += 1
-                for socket in list(self.hub.by_user.get(user_id, ())):
-                    self._spawn(self.check(socket))
+                concerned.update(self.hub.by_user.get(user_id, ()))
+            elif name.startswith(RIGHTS):
+                self._rights_at += 1
+                concerned.update(self.hub.showing(name.removeprefix(RIGHTS)))
+        for sockets in by_session(concerned):
+            self._spawn(self.check(sockets))
 
     def rights_seen(self, user_id: int) -> int:
-        """How many changes of this person's rights have been heard of: whoever
-        asks for rights compares it before and after."""
-        return self._rights[user_id]
+        """How many changes of rights that may concern this person have been heard of:
+        whoever asks for rights compares it before and after."""
+        return self._rights[user_id] + self._rights_at
 
     def forget_socket(self, user_id: int) -> None:
         """One of a person's sockets has ended."""
@@ -121,44 +126,29 @@ class Process:
 
     async def check_everybody(self) -> None:
         """Ask again whether every socket's person is signed in and may see it."""
-        tabs: defaultdict[str, list[Socket]] = defaultdict(list)
-        for socket in self.hub.sockets:
-            tabs[socket.session_key].append(socket)
-        for sockets in tabs.values():  # one question each: people keep many tabs open
-            await self._check_session(sockets)
+        for sockets in by_session(self.hub.sockets):
+            await self.check(sockets)
 
-    async def check(self, socket: Socket) -> None:
-        """Close a socket whose session has ended or whose rights have shrunk."""
-        await self._check_session([socket])
-
-    async def _check_session(self, sockets: Sequence[Socket]) -> None:
-        """The same for all sockets of one session."""
+    async def check(self, sockets: Sequence[Socket]) -> None:
+        """Close sockets of one session if that has ended, or if their page is not for its
+        person any more; what else they may not see goes from their pages."""
         shown = {region for socket in sockets for region in socket.regions}
-        user, allowed = await db.run(admitted, sockets[0].session_key, tuple(shown))
+        user, allowed, openable = await db.run(
+            admitted, sockets[0].session_key, tuple(shown), [socket.page for socket in sockets]
+        )
         for socket in sockets:
+            if socket not in self.hub.sockets:
+                continue  # it has gone, or shows another page, which has been asked for
             if user is None or user.pk != socket.page.user_id:
                 self._cut(socket, SIGNED_OUT)
-            elif lost := shown.intersection(socket.regions) - allowed:
-                self.take_away(socket, lost)
-
-    def take_away(self, socket: Socket, lost: Collection[str]) -> bool:
-        """A page shows what its person may not see (any more): those regions go.
-
-        If one of them is about the page's own subject, the page has no reason to
-        stay: the socket is cut, and the page says why.
-
-        Returns:
-            Whether the page stays.
-        """
-        own_topic = topic(socket.page.subject)
-        if socket.page.subject and any(own_topic in topics_of(region) for region in lost):
-            self._cut(socket, FORBIDDEN)
-            return False
-        self.hub.drop(socket, lost)
-        return True
+            elif socket.page not in openable:
+                self._cut(socket, FORBIDDEN)
+            elif lost := shown.intersection(socket.regions).difference(allowed):
+                self.hub.drop(socket, lost)
 
     def _cut(self, socket: Socket, code: int) -> None:
         self.hub.leave(socket)  # nothing more is sent, whatever the client does
+        self.presence.dismiss(socket.serial)
         metrics.meter.count(REFUSALS[code])
         socket.wire.close(code)
 
@@ -194,6 +184,14 @@ class Process:
             logger.error("live: %s was cancelled, starting it again", job)
             self.loop.call_later(RESTART_SECONDS, self._supervise, job)
             self.hub.everything_changed()
+
+
+def by_session(sockets: Iterable[Socket]) -> Iterable[Sequence[Socket]]:
+    """Sockets in groups that one question is enough for: people keep many tabs open."""
+    tabs: defaultdict[str, list[Socket]] = defaultdict(list)
+    for socket in sockets:
+        tabs[socket.session_key].append(socket)
+    return tabs.values()
 
 
 def every(

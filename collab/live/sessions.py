@@ -21,8 +21,10 @@ from .topics import changed
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
-#: Topics of the engine's own: look again at what this person may do.
+#: Topics of the engine's own: look again at what this person may do; and at what those
+#: may do whose page shows what depends on this topic.
 PERSON = "live.person:"
+RIGHTS = "live.rights:"
 
 
 def person_of(session_key: str) -> AbstractBaseUser | None:
@@ -36,10 +38,16 @@ def person_of(session_key: str) -> AbstractBaseUser | None:
 def rights_changed(*user_ids: int) -> None:
     """After commit, look again at every open socket of these people.
 
-    Those who are signed out (4401) or may not see a region of their page any
-    more (4403) are cut at once, in every process.
+    Those who are signed out (4401) or may not have their page open any more (4403)
+    are cut at once, in every process; regions that they may not see go.
     """
     changed(*(f"{PERSON}{user_id}" for user_id in user_ids))
+
+
+def rights_changed_at(*topics: str) -> None:
+    """The same for everybody whose page shows what depends on one of these topics, or is
+    at the subject of one: whoever they are, each process knows its own."""
+    changed(*(f"{RIGHTS}{topic}" for topic in topics))
 
 
 def watch_sessions() -> None:

@@ -2,7 +2,8 @@
 
 All are sent from the engine's own threads, where the database may be used.
 
-``joined`` and ``left``: pages came or are gone for good (their grace is over).
+``joined`` and ``left``: pages came or are gone for good (their grace is over, or they
+    were cut because their person may not have them open).
     ``pages``: list of :class:`~collab.live.presence.Page`. Of a page that was lost
     without a goodbye nobody knows whether it is closed: it has left without its
     claim, which it may still believe in.

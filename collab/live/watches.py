@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 
-from .presence import Page
+from .presence import NO_SERIAL, Page
 from .regions import Feed, Region
 from .rendering import Version
 from .transport import Bundle, Wire
@@ -27,6 +27,7 @@ class Socket:
 
     Attributes:
         regions: the ids of those the person may see.
+        serial: by which presence knows the page, once it has joined.
         cohort: the sockets it gets its news with, while it is in the hub.
     """
 
@@ -35,6 +36,7 @@ class Socket:
     language: str
     session_key: str
     regions: tuple[str, ...] = ()
+    serial: int = NO_SERIAL
     cohort: Cohort | None = None
 
 

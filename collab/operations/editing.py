@@ -12,6 +12,7 @@ from .. import queries
 from ..live import presence
 from ..live.topics import changed
 from ..models import Activity, Document, Draft
+from ..permissions import writers
 from ..subjects import RENEWALS, pen
 from . import activity, drafts
 
@@ -116,7 +117,8 @@ def keep(pk: int, person_id: int, fence: int) -> bool:
 @transaction.atomic
 def hand_over(pk: int, person_id: int, fence: int) -> bool:
     """Give the pen to the person who has asked for it, with an offer to go on from
-    the text that the holder has not saved.
+    the text that the holder has not saved. Who may not change the document (any more)
+    does not get it, and does not wait for it either.
 
     Args:
         pk: the document.
@@ -125,7 +127,12 @@ def hand_over(pk: int, person_id: int, fence: int) -> bool:
     """
     held = Document.objects.held_under(pk, person_id, fence)
     asked_by = held.values_list("asked_by", flat=True).first()
-    if asked_by is None or not Document.objects.hand_over(pk, fence):
+    if asked_by is None:
+        return False
+    if not writers({(asked_by, pk)}):
+        _told(pk, is_changed=bool(held.filter(asked_by=asked_by).unask()))
+        return False
+    if not Document.objects.hand_over(pk, fence):
         return False
     drafts.offer(pk, person_id, fence, asked_by)
     return _told(pk, is_changed=True)

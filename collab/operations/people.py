@@ -13,7 +13,7 @@ from ..models import Invitation, Person, SecurityEvent, SignIn
 from ..permissions import may_manage, roles_to_give
 from ..subjects import PEOPLE
 from ..timings import INVITATION_DAYS
-from . import audit
+from . import audit, leases
 
 Kind = SecurityEvent.Kind
 #: What an account is entered by: whoever can change it can have a new password sent.
@@ -65,7 +65,8 @@ def set_password(person: Person, *, actor: int) -> None:
 
 @transaction.atomic
 def set_role(person_id: int, role: Person.Role, *, actor: int) -> None:
-    """Give somebody another role. Their open pages are asked again at once.
+    """Give somebody another role. Their open pages are asked again at once, and what they
+    may not change any more they do not hold.
 
     Raises:
         PermissionDenied: the actor may not give it, or not to them; nothing was changed.
@@ -78,12 +79,13 @@ def set_role(person_id: int, role: Person.Role, *, actor: int) -> None:
     audit.record(Kind.ROLE, actor=actor, person=person_id, detail=f"{person.role} → {role}")
     person.role = role
     _store(person, ["role", "is_staff", "is_superuser"])
+    leases.follow_person(person_id)
 
 
 @transaction.atomic
 def set_active(person_id: int, *, is_active: bool, actor: int) -> None:
-    """Switch an account on, or off: then it is signed out everywhere, and its open
-    pages end.
+    """Switch an account on, or off: then it is signed out everywhere, its open pages end,
+    and its leases are free.
 
     Raises:
         PermissionDenied: the actor may not manage it; nothing was changed.
@@ -96,6 +98,7 @@ def set_active(person_id: int, *, is_active: bool, actor: int) -> None:
     _store(person, ["is_active"])
     if not is_active:
         sign_out(person_id)
+        leases.follow_person(person_id)
 
 
 def lock(person_id: int, actor: int) -> Person:
@@ -123,7 +126,8 @@ def _store(person: Person, fields: Sequence[str]) -> None:
 
 
 def sign_out(person_id: int, *, but: str = "") -> int:
-    """End the sign-ins of a person, and with them the open pages.
+    """End the sign-ins of a person, and with them the open pages, which give back what
+    they hold.
 
     Args:
         but: the session that goes on.

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from django.db import transaction
 
 from ..live import presence
-from ..live.models import Connection
-from ..live.sessions import rights_changed
+from ..live.sessions import rights_changed, rights_changed_at
 from ..live.topics import changed
-from ..models import Document, Heading, Link, Person, SecurityEvent, Share
-from ..permissions import changeable
-from ..subjects import DOCUMENTS, content, heading, pen
-from . import audit
+from ..models import Document, Link, SecurityEvent, Share
+from ..subjects import DOCUMENTS, content, heading, pen, subject_of
+from . import audit, leases
 
 Kind = SecurityEvent.Kind
 
@@ -22,9 +18,9 @@ Kind = SecurityEvent.Kind
 def set_access(pk: int, access: Document.Access, *, actor: int) -> None:
     """Make a document for the whole workspace, or for named people only."""
     if Document.objects.filter(pk=pk).exclude(access=access).update(access=access):
-        here = Connection.objects.live().values_list("user", flat=True).distinct()
         audit.record(Kind.ACCESS, actor=actor, detail=f"{pk}: {access}")
-        _follow(pk, list(here))
+        _follow(pk)
+        rights_changed_at(*_topics(pk))  # nobody knows better than the pages who shows it
 
 
 @transaction.atomic
@@ -35,7 +31,8 @@ def give(pk: int, person_id: int, *, may_edit: bool, actor: int) -> None:
     )
     detail = f"{pk}: {'edit' if may_edit else 'read'}"
     audit.record(Kind.ACCESS, actor=actor, person=person_id, detail=detail)
-    _follow(pk, [person_id])
+    _follow(pk)
+    rights_changed(person_id)
 
 
 @transaction.atomic
@@ -44,7 +41,8 @@ def take_back(pk: int, person_id: int, *, actor: int) -> None:
     if not Share.objects.filter(document=pk, person=person_id).delete()[0]:
         return
     audit.record(Kind.ACCESS, actor=actor, person=person_id, detail=f"{pk}: none")
-    _follow(pk, [person_id])
+    _follow(pk)
+    rights_changed(person_id)
 
 
 @transaction.atomic
@@ -71,12 +69,12 @@ def end_link(pk: int, link_id: int, *, actor: int) -> None:
         audit.record(Kind.LINK, actor=actor, detail=f"{pk}: taken back")
 
 
-def _follow(pk: int, people: Collection[int]) -> None:
-    """Open pages are asked again for their rights, and whoever has a lease without a
-    right loses it; what they have typed stays their unsaved text."""
-    for leases in (Document.objects.filter(pk=pk), Heading.objects.filter(pk=pk)):
-        holder = Person.objects.filter(pk__in=leases.values("holder")).first()
-        if holder is not None and not changeable(holder).filter(pk=pk).exists():
-            leases.revoke()
-    rights_changed(*people)
-    changed(content(pk), pen(pk), heading(pk), DOCUMENTS, presence.EVERYBODY)
+def _follow(pk: int) -> None:
+    """Whoever has a lease without a right loses it, and pages tell of the change."""
+    leases.follow_document(pk)
+    changed(*_topics(pk), DOCUMENTS, presence.EVERYBODY)
+
+
+def _topics(pk: int) -> tuple[str, ...]:
+    """Whatever shows a document depends on one of these."""
+    return content(pk), pen(pk), heading(pk), presence.topic(subject_of(pk))

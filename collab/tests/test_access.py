@@ -6,23 +6,34 @@ has no rule fails here.
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
+import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
+from channels.testing import WebsocketCommunicator
 from django.contrib import admin
 from django.db import connection
 from django.db.models.functions import Now
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
-from collab import covers, permissions, queries, regions
+from collab import covers, listeners, permissions, queries, regions
+from collab.live import pages, process
 from collab.live import regions as live_regions
 from collab.live.models import Connection, Node
-from collab.live.testing import announced
-from collab.models import Activity, Document, Draft, Heading, Link, Person, Share
-from collab.operations import activity, documents, drafts, editing, headings, sharing
+from collab.live.pages import Admission, Token
+from collab.live.presence import Page
+from collab.live.process import Process
+from collab.live.testing import announced, connect, eventually, signed_in, visit
+from collab.models import Activity, Document, Draft, Heading, Link, Person, Share, SignIn
+from collab.operations import activity, documents, drafts, editing, headings, people, sharing
 from collab.operations.documents import Content
 from collab.tests.test_views import doors, own_urls, picture
 
@@ -428,17 +439,327 @@ def test_a_late_save_without_the_right_is_refused(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_everybody_who_is_here_is_asked_again(cast: dict[str, Person], secret: Document) -> None:
-    """When a document is withdrawn from the workspace."""
+@pytest.mark.parametrize("how", ["removed", "may read", "withdrawn", "demoted", "deactivated"])
+def test_who_loses_the_right_does_not_wait_for_the_pen(
+    cast: dict[str, Person], secret: Document, how: str
+) -> None:
+    """Nor gets it later, with the draft of whoever had it."""
+    author, other = cast["author"], Person.objects.create_user("other", role="owner")
+    if how == "withdrawn":
+        sharing.set_access(secret.pk, Document.Access.WORKSPACE, actor=author.pk)
+        people.set_role(other, Person.Role.MEMBER, actor=author.pk)
+    elif how != "demoted":
+        people.set_role(other, Person.Role.MEMBER, actor=author.pk)
+        sharing.give(secret.pk, other.pk, may_edit=True, actor=author.pk)
+    editing.take(secret.pk, author.pk)
+    assert editing.ask(secret.pk, other.pk)
+    with announced() as topics:
+        loses(other, secret, how)
+    assert f"pen:{secret.pk}" in topics
+    now = Document.objects.get(pk=secret.pk)
+    assert (now.holder, now.asked_by, now.asked_at) == (author, None, None)
+
+
+def loses(person: Person, document: Document, how: str) -> None:
+    """A right, in one of the ways in which it is taken away."""
+    actor = document.author_id
+    if how == "removed":
+        sharing.take_back(document.pk, person.pk, actor=actor)
+    elif how == "may read":
+        sharing.give(document.pk, person.pk, may_edit=False, actor=actor)
+    elif how == "withdrawn":
+        sharing.set_access(document.pk, Document.Access.NAMED, actor=actor)
+    elif how == "demoted":
+        people.set_role(person, Person.Role.GUEST, actor=actor)
+    elif how == "deactivated":
+        people.set_active(person, is_active=False, actor=actor)
+    elif how == "signed out":
+        people.sign_out(person.pk)
+    else:
+        person.set_password("another planet")
+        people.set_password(person, actor=actor)
+
+
+def test_the_pen_passes_on_only_to_who_may_have_it(
+    cast: dict[str, Person], secret: Document
+) -> None:
+    """The right is asked at that moment, whatever has happened since the question."""
+    author, editor = cast["author"], cast["editor"]
+    fence = editing.take(secret.pk, author.pk)
+    assert fence
+    drafts.keep(secret.pk, author.pk, text="typed", fence=fence, version=1, sequence=1)
+    assert editing.ask(secret.pk, editor.pk)
+    Share.objects.filter(person=editor).delete()  # without a word
+    past = Now() - timedelta(seconds=60)
+    Document.objects.filter(pk=secret.pk).update(asked_at=past, yields_at=past)
+    editing.pass_on()
+    now = Document.objects.get(pk=secret.pk)
+    assert (now.holder, now.fence, now.asked_by) == (author, fence, None)
+    assert Draft.objects.get().offered_to is None
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("how", ["demoted", "deactivated"])
+def test_a_lesser_role_frees_the_leases(
+    cast: dict[str, Person], secret: Document, how: str
+) -> None:
+    """At once, wherever their pages are; what was typed stays theirs."""
+    owner = cast["owner"]
+    fence, heading = editing.take(secret.pk, owner.pk), headings.take(secret.pk, owner.pk)
+    assert fence
+    assert heading
+    drafts.keep(secret.pk, owner.pk, text="typed", fence=fence, version=1, sequence=1)
+    with announced() as topics:
+        loses(owner, secret, how)
+    assert {f"pen:{secret.pk}", f"heading:{secret.pk}"} <= topics
+    assert Document.objects.get(pk=secret.pk).holder is None
+    assert Heading.objects.get(pk=secret.pk).holder is None
+    assert Draft.objects.get().text == "typed"
+
+
+def test_a_lesser_role_keeps_what_one_may_still_hold(
+    cast: dict[str, Person], secret: Document
+) -> None:
+    """The pen of a document that is theirs by name."""
+    admin = cast["admin"]
+    sharing.give(secret.pk, admin.pk, may_edit=True, actor=secret.author_id)
+    editing.take(secret.pk, admin.pk)
+    people.set_role(admin, Person.Role.GUEST, actor=secret.author_id)
+    assert Document.objects.get(pk=secret.pk).holder == admin
+
+
+@pytest.mark.parametrize("how", ["removed", "may read", "demoted", "deactivated"])
+def test_a_page_that_is_back_gets_only_what_its_person_may_hold(
+    cast: dict[str, Person], secret: Document, how: str
+) -> None:
+    """Neither the pen nor the title, and no more time for them."""
+    person = cast["owner" if how == "demoted" else "editor"]
+    fence, heading = editing.take(secret.pk, person.pk), headings.take(secret.pk, person.pk)
+    page = Page("p", person.pk, f"document:{secret.pk}", "editing", f"{fence}-{heading}")
+    loses(person, secret, how)
+    listeners.give_back_leases(pages=[page])
+    assert Document.objects.get(pk=secret.pk).holder is None
+    assert Heading.objects.get(pk=secret.pk).holder is None
+    # Even if a lease was left behind, it is not renewed.
+    long_ago = Now() - timedelta(seconds=60)
+    Document.objects.update(holder=person, expires_at=long_ago)
+    listeners._renewed_at = 0.0
+    listeners.keep_leases(pages=[page])
+    assert Document.objects.expired().get().holder == person
+
+
+def test_a_page_that_is_back_gets_what_its_person_may_hold(
+    cast: dict[str, Person], secret: Document
+) -> None:
+    """The many are asked for as the one is (``writers`` and ``changeable``)."""
+    public = documents.create(cast["member"].pk, Content("Public", ""))
+    pairs = {(person.pk, pk) for person in cast.values() for pk in (secret.pk, public.pk, 4711)}
+    expected = {
+        (person.pk, pk)
+        for person in cast.values()
+        for pk in permissions.changeable(person).values_list("pk", flat=True)
+    }
+    assert permissions.writers(pairs) == expected
+    editor = cast["editor"]
+    fence = editing.take(secret.pk, editor.pk)
+    editing.release(secret.pk, editor.pk, fence or 0)
+    page = Page("p", editor.pk, f"document:{secret.pk}", "editing", f"{fence}")
+    listeners.give_back_leases(pages=[page])
+    assert Document.objects.get(pk=secret.pk).holder == editor
+
+
+async def opened(person: Person, page: Page, *shown: str) -> WebsocketCommunicator:
+    """The socket of a page that shows only these regions, with its signed token."""
+    socket = connect(await signed_in(person))
+    assert (await socket.connect())[0]
+    token = Token(page, "en", shown).sign()
+    await socket.send_to(text_data=json.dumps({"page": token, "region": [], "headers": {}}))
+    return socket
+
+
+async def closed(socket: WebsocketCommunicator) -> int:
+    """The code with which it is closed within the two seconds that are promised."""
+    async with asyncio.timeout(2):
+        while (message := await socket.receive_output(timeout=2))["type"] != "websocket.close":
+            pass
+    return int(message["code"])
+
+
+#: By mode, what one must be able to do with the document to have such a page open.
+MODES = {"reading": "read", "watching": "read", "editing": "change", "renaming": "change"}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("mode", list(MODES))
+@pytest.mark.parametrize("kind", ["reader", "member", "guest editor"])
+async def test_a_saved_page_is_refused_without_the_right(
+    engine: Process, cast: dict[str, Person], secret: Document, kind: str, mode: str
+) -> None:
+    """Whatever regions it shows: it is not present, and holds nothing."""
+    person = cast[kind]
+    page = Page("p", person.pk, f"document:{secret.pk}", mode, "1-1")
+    socket = await opened(person, page, "toasts")
+    if LEVELS.index(MAY[kind]) < LEVELS.index(MODES[mode]):
+        assert await closed(socket) == 4403
+        assert not await Connection.objects.aexists()
+    else:
+        await eventually(lambda: Connection.objects.filter(page="p").exists())
+        await socket.disconnect()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("mode", ["editing", "renaming"])
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [
+        ("removed", 4403),
+        ("may read", 4403),
+        ("demoted", 4403),
+        ("deactivated", 4401),
+        ("signed out", 4401),
+        ("password", 4401),
+    ],
+)
+async def test_a_page_is_cut_with_what_it_holds(
+    engine: Process, cast: dict[str, Person], secret: Document, mode: str, how: str, code: int
+) -> None:
+    """Also one that shows nothing of its document, as those of overlaps do."""
+    person = cast["owner" if how == "demoted" else "editor"]
+    fence = await sync_to_async(editing.take)(secret.pk, person.pk)
+    heading = await sync_to_async(headings.take)(secret.pk, person.pk)
+    page = Page("p", person.pk, f"document:{secret.pk}", mode, f"{fence}-{heading}")
+    socket = await opened(person, page, "toasts")
+    await eventually(lambda: Connection.objects.filter(page="p").exists())
+    await sync_to_async(loses)(person, secret, how)
+    assert await closed(socket) == code
+    async with asyncio.timeout(2):
+        await eventually(lambda: not Connection.objects.exists())
+        await eventually(lambda: not Document.objects.held().exists())
+        await eventually(lambda: not Heading.objects.held().exists())
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_signing_out_leaves_what_another_page_holds(
+    engine: Process, cast: dict[str, Person], secret: Document
+) -> None:
+    """The same claim in a browser that stays signed in."""
+    editor = cast["editor"]
+    fence = await sync_to_async(editing.take)(secret.pk, editor.pk)
+    first, second = (
+        Page(name, editor.pk, f"document:{secret.pk}", "editing", f"{fence}") for name in "ab"
+    )
+    going, staying = await opened(editor, first, "toasts"), await opened(editor, second, "toasts")
+    await eventually(lambda: Connection.objects.count() == 2)
+    (cut,) = (socket for socket in engine.hub.sockets if socket.page == first)
+    await sync_to_async(lambda: SignIn.objects.get(session_key=cut.session_key).delete())()
+    assert await closed(going) == 4401
+    await eventually(lambda: Connection.objects.count() == 1)
+    assert (await Document.objects.aget(pk=secret.pk)).holder_id == editor.pk
+    await staying.disconnect()
+
+
+# A document that is withdrawn from the workspace.
+
+
+@pytest.mark.django_db(transaction=True)
+def test_every_process_is_asked_for_its_own_pages(
+    cast: dict[str, Person], secret: Document
+) -> None:
+    """Nobody is looked up: a page may not be written down yet, or not any more."""
     sharing.set_access(secret.pk, Document.Access.WORKSPACE, actor=secret.author_id)
-    node = Node.objects.create(boot="b", host="h", pid=1)
-    Connection.objects.create(node=node, page="p", user=cast["member"])
     with announced() as topics:
         sharing.set_access(secret.pk, Document.Access.NAMED, actor=secret.author_id)
-    assert f"live.person:{cast['member'].pk}" in topics
+    about = {f"{kind}:{secret.pk}" for kind in ("document", "pen", "heading", "presence:document")}
+    assert {f"live.rights:{topic}" for topic in about} <= topics
     with announced() as topics:
         sharing.set_access(secret.pk, Document.Access.NAMED, actor=secret.author_id)
     assert topics == set()
+
+
+@pytest.fixture
+def public(secret: Document) -> Document:
+    """The same document, for the whole workspace."""
+    sharing.set_access(secret.pk, Document.Access.WORKSPACE, actor=secret.author_id)
+    return secret
+
+
+withdraw = sync_to_async(
+    lambda document: sharing.set_access(
+        document.pk, Document.Access.NAMED, actor=document.author_id
+    )
+)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("shown", ["document_text", "toasts"])
+async def test_a_page_that_is_not_written_down_is_cut_too(
+    engine: Process,
+    cast: dict[str, Person],
+    public: Document,
+    monkeypatch: pytest.MonkeyPatch,
+    shown: str,
+) -> None:
+    """Presence is for people to see; who gets what does not depend on it."""
+    monkeypatch.setattr(engine.presence, "join", lambda page: 1)
+    member = cast["member"]
+    region = shown if shown == "toasts" else f"{shown}-{public.pk}"
+    page = Page("p", member.pk, f"document:{public.pk}", "reading")
+    socket = await opened(member, page, region)
+    await socket.receive_from(timeout=5)
+    await withdraw(public)
+    assert await closed(socket) == 4403
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_list_loses_the_row_of_what_is_withdrawn(
+    engine: Process, cast: dict[str, Person], public: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And stays."""
+    monkeypatch.setattr(engine.presence, "join", lambda page: 1)
+    async with visit(cast["member"], "/") as page:
+        row = f"document_summary-{public.pk}"
+        assert row in page.regions
+        await eventually(lambda: engine.hub.sockets)
+        await withdraw(public)
+        await page.until(lambda: row not in page.regions)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_what_is_withdrawn_while_a_page_resumes(
+    engine: Process, cast: dict[str, Person], public: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the question and the subscription: it is asked again."""
+    asked, member = pages.admitted, cast["member"]
+
+    def then_withdrawn(*arguments: Any) -> Admission:
+        answer = asked(*arguments)
+        with announced() as topics:
+            sharing.set_access(public.pk, Document.Access.NAMED, actor=public.author_id)
+        heard = threading.Event()
+        engine.loop.call_soon_threadsafe(engine._changed, topics)
+        engine.loop.call_soon_threadsafe(heard.set)
+        heard.wait(5)
+        return answer
+
+    monkeypatch.setattr(pages, "admitted", then_withdrawn)
+    page = Page("p", member.pk, f"document:{public.pk}", "reading")
+    assert await closed(await opened(member, page, f"document_text-{public.pk}")) == 4403
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_rights_are_asked_again_after_a_while(
+    settings: Settings, cast: dict[str, Person], secret: Document
+) -> None:
+    """By the clock, if nobody has said that they changed."""
+    settings.LIVE = {"session_check_seconds": 0.1}
+    await process.current()
+    reader = cast["reader"]
+    page = Page("p", reader.pk, f"document:{secret.pk}", "reading")
+    socket = await opened(reader, page, f"document_text-{secret.pk}")
+    await socket.receive_from(timeout=5)
+    await Share.objects.filter(person=reader).adelete()
+    assert await closed(socket) == 4403
+    await process.stop()
 
 
 # The page.

@@ -386,7 +386,7 @@ async def test_who_has_said_goodbye_is_taken_over_at_once(
 async def test_a_page_that_was_swapped_at_once_leaves_no_ghost(leela: Person) -> None:
     """Joined and moved on within one batch: it was never there."""
     here = await running()
-    here.move(here.join(Page("a", leela.pk)))
+    here.dismiss(here.join(Page("a", leela.pk)))
     here.join(Page("b", leela.pk))
     await here.flush()
     assert await alive() == {"b"}
