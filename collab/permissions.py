@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from django.http import Http404
 
 from .live.presence import Page
-from .models import Document, Person, Share
+from .models import Document, Invitation, Link, Person, Share
 from .subjects import EDITING, RENAMING, document_of
 
 if TYPE_CHECKING:
@@ -121,8 +121,7 @@ def writers(pairs: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
 def restorable(viewer: Viewer) -> DocumentQuerySet:
     """The documents in the trash that a person may bring back, or delete for good:
     those of :func:`may_trash`."""
-    trashed = followable(viewer).trashed()
-    return trashed if is_administrator(viewer) else trashed.filter(author=viewer.pk)
+    return _answered_for(viewer).trashed()
 
 
 def readable_document(viewer: Viewer, pk: int) -> Document:
@@ -156,18 +155,37 @@ def followable_times(viewer: Viewer, pk: int) -> Document:
 
 
 def may_seize(viewer: Viewer, document: Document) -> bool:
-    """May this person take the pen from whoever has it? Authors and administrators."""
+    """May this person take the pen from whoever has it? Who answers for it."""
     return _answers_for(viewer, document)
 
 
 def may_trash(viewer: Viewer, document: Document) -> bool:
-    """May this person move it to the trash, and out of it? Authors and administrators."""
+    """May this person move it to the trash, and out of it? Who answers for it."""
     return _answers_for(viewer, document)
 
 
 def may_share(viewer: Viewer, document: Document) -> bool:
-    """May this person say who else may read and change it? Authors and administrators."""
+    """May this person say who else may read and change it? Who answers for it: nobody
+    can give, to others or to themselves, what they have not."""
     return _answers_for(viewer, document)
+
+
+def linked_document(token: str) -> Document | None:
+    """The document that this link opens, if it is good and the document there. A link
+    counts only while who made it may share the document."""
+    link = Link.objects.valid().of(token).select_related("made_by").first()
+    if link is None:
+        return None
+    documents = _answered_for(link.made_by).present().filter(pk=link.document_id)
+    found: Document | None = documents.select_related("changed_by").first()
+    return found
+
+
+def invitation(token: str) -> Invitation | None:
+    """The invitation that this secret is of, if it can be used. It counts only while who
+    made it may give that role."""
+    invited = Invitation.objects.open().of(token).select_related("made_by").first()
+    return invited if invited and invited.role in roles_to_give(invited.made_by) else None
 
 
 def is_administrator(viewer: Viewer) -> bool:
@@ -195,8 +213,17 @@ def may_create(viewer: Viewer) -> bool:
     return isinstance(viewer, Person) and not viewer.is_guest
 
 
+def _answered_for(viewer: Viewer) -> DocumentQuerySet:
+    """The documents a person answers for, those in the trash included: authors for their
+    own, administrators for what they may change."""
+    documents = changeable(viewer)
+    return documents if is_administrator(viewer) else documents.filter(author=viewer.pk)
+
+
 def _answers_for(viewer: Viewer, document: Document) -> bool:
-    return document.author_id == viewer.pk or is_administrator(viewer)
+    if document.author_id != viewer.pk and not is_administrator(viewer):
+        return False
+    return _answered_for(viewer).filter(pk=document.pk).exists()
 
 
 def _one(viewer: Viewer, documents: DocumentQuerySet, pk: int) -> Document:

@@ -464,16 +464,9 @@ def people_to_name(document: Document) -> models.QuerySet[Person]:
 
 
 def links(document_id: int) -> models.QuerySet[Link]:
-    """The links by which a document can be read now, the first to end first."""
+    """The links to a document that have not ended, the first to end first; also one whose
+    maker may not share the document now, so that it can be taken back."""
     return Link.objects.valid().filter(document=document_id).select_related("made_by")
-
-
-def linked_document(token: str) -> Document | None:
-    """The document that this link opens, if it is good and the document there."""
-    links = Link.objects.valid().of(token).values("document")
-    documents = Document.objects.present().filter(pk__in=links)
-    found: Document | None = documents.select_related("changed_by").first()
-    return found
 
 
 def sign_ins(person_id: int) -> models.QuerySet[SignIn]:
@@ -489,10 +482,6 @@ def accounts() -> models.QuerySet[Person]:
 
 
 def invitations() -> models.QuerySet[Invitation]:
-    """The invitations that somebody can use."""
+    """The invitations that are neither used nor over; also one whose maker may not give
+    that role now, so that it can be taken back."""
     return Invitation.objects.open().select_related("made_by")
-
-
-def invitation(token: str) -> Invitation | None:
-    """The invitation that this secret is of, if it can be used."""
-    return Invitation.objects.open().of(token).select_related("made_by").first()

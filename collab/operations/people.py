@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
+from .. import permissions
 from ..errors import UsedInvitation
 from ..live.topics import changed
 from ..models import Invitation, Person, SecurityEvent, SignIn
@@ -160,9 +161,10 @@ def join(token: str, person: Person) -> None:
         person: the new account, not stored yet, with its password.
 
     Raises:
-        UsedInvitation: somebody has used it, or it has ended; nothing was stored.
+        UsedInvitation: somebody has used it, it has ended, or who made it may not give
+            that role any more; nothing was stored.
     """
-    invitation = Invitation.objects.open().of(token).first()
+    invitation = permissions.invitation(token)
     if invitation is None:
         raise UsedInvitation
     person.role = Person.Role(invitation.role)

@@ -50,6 +50,8 @@ MAY = {
     "reader": "read",
     "guest editor": "change",
     "guest reader": "read",
+    "admin editor": "share",
+    "admin reader": "read",
     "admin": "",
     "member": "",
     "guest": "",
@@ -119,11 +121,11 @@ ELSEWHERE = {
 @pytest.fixture
 def cast(db: None) -> dict[str, Person]:
     """One of each kind."""
-    roles = {"owner": "owner", "admin": "admin"}
+    roles = ("owner", "admin", "guest")
     return {
         kind: Person.objects.create_user(
             kind.replace(" ", "-"),
-            role=roles.get(kind, "guest" if kind.startswith("guest") else "member"),
+            role=kind.split()[0] if kind.startswith(roles) else "member",
         )
         for kind in MAY
     }
@@ -134,7 +136,9 @@ def secret(cast: dict[str, Person]) -> Document:
     """A document for named people, with a past."""
     made = documents.create(cast["author"].pk, Content(SECRET, WORDS, covers.store(picture(4, 4))))
     sharing.set_access(made.pk, Document.Access.NAMED, actor=made.author_id)
-    for kind in ("editor", "reader", "guest editor", "guest reader"):
+    for kind in MAY:
+        if not kind.endswith(("editor", "reader")):
+            continue
         sharing.give(made.pk, cast[kind].pk, may_edit="editor" in kind, actor=made.author_id)
     return made
 
@@ -848,7 +852,81 @@ def test_a_link_that_is_not_good(
         assert SECRET not in answer.content.decode()
 
 
+def deactivates(maker: Person, document: Document) -> None:
+    people.set_active(maker, is_active=False, actor=document.author_id)
+
+
+def demotes(maker: Person, document: Document) -> None:
+    people.set_role(maker, Person.Role.MEMBER, actor=document.author_id)
+
+
+def removes(maker: Person, document: Document) -> None:
+    sharing.take_back(document.pk, maker.pk, actor=document.author_id)
+
+
+def leaves_only_reading(maker: Person, document: Document) -> None:
+    sharing.give(document.pk, maker.pk, may_edit=False, actor=document.author_id)
+
+
+@pytest.mark.parametrize(
+    ("maker", "falls"),
+    [
+        ("author", deactivates),
+        ("owner", deactivates),
+        ("owner", demotes),
+        ("admin editor", deactivates),
+        ("admin editor", demotes),
+        ("admin editor", removes),
+        ("admin editor", leaves_only_reading),
+    ],
+)
+def test_a_link_is_worth_what_its_maker_may_do(
+    cast: dict[str, Person],
+    secret: Document,
+    stranger: Client,
+    maker: str,
+    falls: Callable[[Person, Document], None],
+) -> None:
+    """At the moment somebody opens it; whoever shares the document can still end it."""
+    link = link_of(client_of(cast[maker]), secret)
+    assert WORDS in stranger.get(link).content.decode()
+    falls(cast[maker], secret)
+    for place in (link, f"{link}cover.webp"):
+        assert stranger.get(place).status_code == 404
+    assert queries.links(secret.pk).exists()
+
+
 # Roles.
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"access": "workspace"},
+        {"person": "oneself", "may_edit": "yes"},
+        {"_method": "delete", "person": "editor"},
+        {"days": "7"},
+    ],
+)
+def test_an_administrator_who_may_only_read_gives_nothing(
+    cast: dict[str, Person], secret: Document, form: dict[str, str]
+) -> None:
+    """Neither to others nor to themselves, nor do they take the pen or throw it away."""
+    admin = cast["admin reader"]
+    of = {"oneself": admin, "editor": cast["editor"]}
+    fields = {name: str(of[v].pk) if v in of else v for name, v in form.items()}
+    client, place = client_of(admin), f"/documents/{secret.pk}"
+    before = sorted(Share.objects.values_list("person", "may_edit"))
+    assert client.post(f"{place}/share/", fields).status_code == 403
+    assert client.post(f"{place}/trash/").status_code in (403, 404)
+    assert client.post(f"{place}/pen/", {"act": "seize", "reason": "x"}).status_code == 404
+    now = Document.objects.get(pk=secret.pk)
+    assert (now.access, now.holder, now.trashed_at) == ("named", None, None)
+    assert sorted(Share.objects.values_list("person", "may_edit")) == before
+    assert not Link.objects.exists()
+    Document.objects.update(trashed_at=Now())
+    assert not permissions.restorable(admin).exists()
+    assert permissions.restorable(cast["admin editor"]).get() == secret
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,43 @@ def test_a_bad_form_keeps_the_invitation(
     assert stranger.post(link, FORM).status_code == 302
 
 
+@pytest.mark.parametrize(("role", "may"), [("guest", False), ("member", False), ("admin", True)])
+@pytest.mark.parametrize("given", ["member", "owner"])
+def test_an_invitation_is_worth_what_its_maker_may_give(
+    as_hermes: Client,
+    hermes: Person,
+    leela: Person,
+    stranger: Client,
+    role: str,
+    may: bool,
+    given: str,
+) -> None:
+    """When it is used: a demoted owner's invites no owner, and nobody's after that."""
+    people.set_role(hermes, Person.Role.OWNER, actor=leela.pk)
+    link = invited(as_hermes, given)
+    people.set_role(hermes, Person.Role(role), actor=leela.pk)
+    may = (role, given) == ("admin", "member")
+    assert stranger.get(link).status_code == (200 if may else 404)
+    assert stranger.post(link, FORM).status_code == (302 if may else 404)
+    assert Person.objects.filter(username="amy").exists() == may
+
+
+@pytest.mark.parametrize("role", ["member", "owner"])
+def test_an_invitation_of_a_deactivated_person(
+    as_hermes: Client, hermes: Person, leela: Person, stranger: Client, role: str
+) -> None:
+    """Makes no account; neither for who has its form open already."""
+    people.set_role(hermes, Person.Role.OWNER, actor=leela.pk)
+    link = invited(as_hermes, role)
+    people.set_active(hermes, is_active=False, actor=leela.pk)
+    assert stranger.get(link).status_code == 404
+    assert stranger.post(link, FORM).status_code == 404
+    token = link.strip("/").rpartition("/")[2]
+    with pytest.raises(UsedInvitation):
+        people.join(token, Person(username="kif", password="!"))
+    assert not Person.objects.filter(username__in=("amy", "kif")).exists()
+
+
 def test_no_secret_is_stored(as_hermes: Client) -> None:
     """Who reads the database joins nothing."""
     link = invited(as_hermes)

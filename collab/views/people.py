@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from .. import queries
+from .. import permissions, queries
 from ..errors import UsedInvitation
 from ..forms import JoinForm, OwnPasswordForm, ProfileForm
 from ..limits import limits
@@ -135,7 +135,7 @@ def _role(request: PersonRequest, name: str) -> Person.Role:
 @require_http_methods(["GET", "HEAD", "POST"])
 def invitation(request: HttpRequest, token: str) -> HttpResponse:
     """Make one's account, by an invitation that works once."""
-    invited = queries.invitation(token)
+    invited = permissions.invitation(token)
     if invited is None:
         return render(request, "people/invitation_over.html", status=404)
     form = JoinForm(request.POST or None)

@@ -16,7 +16,7 @@ from .. import covers, queries
 from ..forms import AccessForm, LinkForm, ShareForm
 from ..models import Document
 from ..operations import sharing
-from ..permissions import may_share, readable_document
+from ..permissions import linked_document, may_share, readable_document
 from ..text import rendered, without_images
 from .limits import READS, limited
 from .requests import PersonRequest, method_of, number_of
@@ -125,7 +125,7 @@ def shared_cover(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _linked(token: str) -> Document:
-    document = queries.linked_document(token)
+    document = linked_document(token)
     if document is None:
         raise Http404
     return document
