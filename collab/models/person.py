@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-#: The username of who stands where erased people stood (see ``operations.erasure``).
+#: The username of who stands where erased people stood (see ``operations.erasure``). It
+#: is nobody's to choose, in whatever case, and no account that one could sign in to.
 STAND_IN = "former.member"
 #: What a name and a face are made of. Where many people appear, only this is loaded.
 FACE = ("username", "first_name", "last_name", "display_name", "colour")
@@ -84,7 +86,17 @@ class Person(AbstractUser):
     def is_guest(self) -> bool:
         return self.role == self.Role.GUEST
 
+    def clean(self) -> None:
+        super().clean()
+        if self._is_named_as_stand_in():
+            raise _taken()
+
+    def _is_named_as_stand_in(self) -> bool:
+        return self.username.casefold() == STAND_IN
+
     def save(self, *args: object, **kwargs: object) -> None:
+        if self._is_named_as_stand_in() and (self.is_active or self.has_usable_password()):
+            raise _taken()  # whoever has left out the form
         if self._state.adding and (self.is_staff or self.is_superuser):
             # As ``createsuperuser`` asks for it.
             self.role = self.Role.OWNER if self.is_superuser else self.Role.ADMIN
@@ -102,3 +114,8 @@ def initials_of(name: str) -> str:
     """The first letters of a name's first and last word."""
     words = name.split()
     return "".join(word[0] for word in (words[:1] + words[1:][-1:])).upper()
+
+
+def _taken() -> ValidationError:
+    messages = Person._meta.get_field("username").error_messages  # noqa: SLF001  (public, says Django)
+    return ValidationError({"username": messages["unique"]})

@@ -12,6 +12,8 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib import admin
 from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
 from django.test import Client
 
 from collab.admin import ForAdministrators
@@ -19,7 +21,7 @@ from collab.live.process import SIGNED_OUT, Process
 from collab.live.testing import announced, visit
 from collab.models import Document, Person, SecurityEvent, SignIn
 from collab.models.person import STAND_IN
-from collab.operations import documents, drafts, editing, erasure, reading, sharing
+from collab.operations import documents, drafts, editing, erasure, people, reading, sharing
 from collab.tests.test_people import events, signed_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -174,6 +176,48 @@ def test_who_has_written_something_is_not_deleted_by_the_way(
     client.post(f"/admin/collab/person/{leela.pk}/delete/", {"post": "yes"})
     assert Person.objects.filter(pk=leela.pk).exists()
     assert Document.objects.filter(pk=document.pk).exists()
+
+
+@pytest.mark.parametrize("name", [STAND_IN, STAND_IN.title(), STAND_IN.upper(), "ｆormer.member"])
+@pytest.mark.parametrize("where", ["invitation", "added", "changed", "command"])
+def test_nobody_takes_the_name_of_former_members(
+    hermes: Person, fry: Person, owner: Person, name: str, where: str
+) -> None:
+    """Whichever form, whichever case: it would be an account that nobody can manage, and
+    keep others from being erased."""
+    form = {"username": name, "password1": "planet-express", "password2": "planet-express"}
+    if where == "invitation":
+        link = f"/invitation/{people.invite(Person.Role.MEMBER, actor=hermes.pk)}/"
+        answer = Client(headers={"host": "127.0.0.1"}).post(link, form)
+        assert answer.status_code == 422
+    elif where == "command":
+        with pytest.raises(CommandError, match="already exists"):
+            call_command("createsuperuser", interactive=False, username=name, email="a@b.example")
+    else:
+        place = "add" if where == "added" else f"{fry.pk}/change"
+        fields = {"usable_password": "true", "role": "member", "language": "en", "theme": "system"}
+        fields |= {"colour": "teal", "is_active": "on"}
+        answer = signed_in("hermes").post(f"/admin/collab/person/{place}/", {**form, **fields})
+        assert answer.status_code == 200
+        assert "already exists" in answer.content.decode()
+    assert not Person.objects.filter(username__iexact=STAND_IN).exists()
+    erasure.erase(fry.pk)
+
+
+def test_nobody_signs_in_as_a_former_member(hermes: Person, fry: Person) -> None:
+    """Not even after a mistake: no row of that name has a password, or is switched on."""
+    erasure.erase(fry.pk)
+    former = Person.objects.get(username=STAND_IN)
+    former.is_active = True
+    with pytest.raises(ValidationError):
+        former.save()
+    former.is_active = False
+    former.set_password("planet-express")
+    with pytest.raises(ValidationError):
+        former.save()
+    browser = Client(headers={"host": "127.0.0.1"})
+    answer = browser.post("/login/", {"username": STAND_IN, "password": "planet-express"})
+    assert answer.status_code == 200
 
 
 def test_nobody_becomes_a_former_member(hermes: Person, fry: Person) -> None:
