@@ -19,7 +19,13 @@ from .forms import OthersPasswordForm
 from .models import Activity, Document, Person, SecurityEvent
 from .models.person import STAND_IN
 from .operations import erasure, people, trash
-from .permissions import followable, is_administrator, may_manage, roles_to_give
+from .permissions import (
+    followable,
+    is_administrator,
+    may_manage,
+    readable_events,
+    roles_to_give,
+)
 
 # Rights come with the role: groups would give none.
 admin.site.unregister(Group)
@@ -148,13 +154,16 @@ class PersonAdmin(ForAdministrators, UserAdmin):  # type: ignore[type-arg]
 
 @admin.register(SecurityEvent)
 class SecurityEventAdmin(ForAdministrators):
-    """The audit log: to read."""
+    """The audit log: to read, as far as it is for them."""
 
     list_display = ("at", "kind", "actor", "person", "address", "detail")
     list_filter = ("kind", "at")
     list_select_related = ("actor", "person")
     search_fields = ("actor__username", "person__username", "address", "detail")
     date_hierarchy = "at"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SecurityEvent]:
+        return readable_events(request.user)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from django.http import Http404
 
 from .live.presence import Page
-from .models import Document, Invitation, Link, Person, Share
+from .models import Document, Invitation, Link, Person, SecurityEvent, Share
 from .subjects import EDITING, RENAMING, document_of
 
 if TYPE_CHECKING:
@@ -206,6 +206,18 @@ def may_manage(viewer: Viewer, person: Person | None) -> bool:
     """May this person change that account? Those whose role they could give."""
     given = roles_to_give(viewer)
     return bool(given) if person is None else person.role in given
+
+
+def readable_events(viewer: Viewer) -> QuerySet[SecurityEvent]:
+    """What a person may read of the audit log: administrators all that is about accounts,
+    owners the rest too. That names documents, and for whom they are, which is nobody's
+    business who may not read them."""
+    if not is_administrator(viewer):
+        return SecurityEvent.objects.none()
+    if isinstance(viewer, Person) and viewer.is_owner:
+        return SecurityEvent.objects.all()
+    about_documents = (SecurityEvent.Kind.ACCESS, SecurityEvent.Kind.LINK)
+    return SecurityEvent.objects.exclude(kind__in=about_documents)
 
 
 def may_create(viewer: Viewer) -> bool:

@@ -22,6 +22,7 @@ from collab.live.testing import announced, visit
 from collab.models import Document, Person, SecurityEvent, SignIn
 from collab.models.person import STAND_IN
 from collab.operations import documents, drafts, editing, erasure, people, reading, sharing
+from collab.operations.documents import Content
 from collab.tests.test_people import events, signed_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -218,6 +219,25 @@ def test_nobody_signs_in_as_a_former_member(hermes: Person, fry: Person) -> None
     browser = Client(headers={"host": "127.0.0.1"})
     answer = browser.post("/login/", {"username": STAND_IN, "password": "planet-express"})
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(("kind", "seen"), [("hermes", False), ("mom", True)])
+def test_the_log_tells_administrators_of_accounts_only(
+    hermes: Person, leela: Person, owner: Person, fry: Person, kind: str, seen: bool
+) -> None:
+    """For whom a document is, and that it is there, is for its people and the owners."""
+    made = documents.create(leela.pk, Content("Merger", ""))
+    sharing.set_access(made.pk, Document.Access.NAMED, actor=leela.pk)
+    sharing.give(made.pk, fry.pk, may_edit=True, actor=leela.pk)
+    sharing.make_link(made.pk, leela.pk, 7)
+    client = signed_in(kind)
+    page = client.get("/admin/collab/securityevent/").content.decode()
+    assert (f"{made.pk}: edit" in page) == seen
+    assert (f"{made.pk}: 7 days" in page) == seen
+    for event in SecurityEvent.objects.filter(kind__in=(Kind.ACCESS, Kind.LINK)):
+        place = f"/admin/collab/securityevent/{event.pk}/change/"
+        assert (client.get(place).status_code == 200) == seen
+    assert "signed in" in page
 
 
 def test_nobody_becomes_a_former_member(hermes: Person, fry: Person) -> None:
