@@ -25,6 +25,7 @@ from .metrics import meter
 from .presence import Page
 from .process import FORBIDDEN, REFUSALS, SIGNED_OUT, TOO_MANY, Process
 from .regions import UnknownRegion
+from .seals import CHARACTERS
 from .sessions import person_of
 from .transport import EXTENSION, QueueWire, Wire
 from .watches import Socket
@@ -37,8 +38,8 @@ MALFORMED = 4400
 TRY_AGAIN = 4012
 #: How long a server may take to close a socket that takes nothing.
 FAREWELL_SECONDS = 1.0
-#: "id:mark": the mark is an ETag (hexadecimal) or the number of a feed's entry.
-MARK = re.compile(r"[\w-]{1,100}:[\w]{0,18}")
+#: "id:mark": the mark is an ETag (hexadecimal) or the sealed number of a feed's entry.
+MARK = re.compile(rf"[\w-]{{1,100}}:[\w]{{0,{CHARACTERS}}}")
 #: The codes with which a page says that it is going (RFC 6455, 7.4.1). Any other, or
 #: none at all, tells of a line that broke.
 GOODBYES = {1000, 1001, 1005}

@@ -78,7 +78,7 @@ class Hub:
         Args:
             socket: the page's socket; its ``regions`` are those it may see.
             marks: by region id, the version the page has: an ETag, or the id of
-                the last feed entry.
+                the last feed entry, sealed.
         """
         self.sockets.add(socket)
         self.by_user.setdefault(socket.page.user_id, set()).add(socket)

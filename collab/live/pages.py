@@ -21,6 +21,7 @@ from django.utils.translation import get_language
 from . import regions
 from .conf import conf
 from .presence import Page
+from .seals import sealed
 from .sessions import person_of
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class LivePage:
             regions.parse_id(identifier)  # refuses a key
             if key not in region.allow(self.user, [key]):
                 return ""
-            inner = regions.mark_input(identifier, str(region.head()))
+            inner = regions.mark_input(identifier, sealed(region.head()))
         else:
             self.prefetch(name, [target])
             state = self._states[name, key]

@@ -13,6 +13,7 @@ from . import parts, regions
 from .conf import conf
 from .fragments import appended, moved_mark, removed
 from .regions import Entry, Feed, Region, Rendering
+from .seals import sealed
 
 logger = logging.getLogger(__name__)
 
@@ -156,6 +157,8 @@ class News:
     users: frozenset[int]
 
     head: int
+    #: The head as pages carry it, the same for all.
+    mark: str
     entries: Sequence[Entry]
     #: By entry, language and person (None: everybody else).
     html: Mapping[tuple[int, str, int | None], str]
@@ -185,7 +188,7 @@ class News:
             yield removed(feed.entry_id(entry))
             yield appended(feed.name, html)
         if missed:
-            yield moved_mark(feed.name, str(self.head))
+            yield moved_mark(feed.name, self.mark)
 
 
 def read_feed(
@@ -206,7 +209,7 @@ def read_feed(
     new = [entry for entry in entries if entry.id > head]
     apart = {user for e in new for user in users if user in e.you or not e.seen_by(user)}
     head = max(after, newest)
-    return News(after, languages, users, head, entries, html, frozenset(apart))
+    return News(after, languages, users, head, sealed(head), entries, html, frozenset(apart))
 
 
 def read_entries(feed: Feed, after: int) -> tuple[Sequence[Entry], int]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from .presence import NO_SERIAL, Page
 from .regions import Feed, Region
 from .rendering import Version
+from .seals import opened
 from .transport import Bundle, Wire
 
 #: Sockets written to before the event loop gets a turn, and bytes: some 2 ms of work.
@@ -173,8 +174,8 @@ class FeedWatch:
     head: int = -1
 
     def enter(self, socket: Socket, mark: str, *, is_busy: bool) -> bool:
-        """A page has come; see :meth:`Watch.enter`. Its mark is an entry's id."""
-        cursor = int(mark) if mark.isdecimal() else 0
+        """A page has come; see :meth:`Watch.enter`. Its mark is an entry's id, sealed."""
+        cursor = opened(mark) or 0
         if cursor == self.head and not is_busy:
             return False
         self.cursors[socket] = cursor

@@ -31,6 +31,7 @@ from collab.live.models import Connection, Node
 from collab.live.pages import Admission, Token
 from collab.live.presence import Page
 from collab.live.process import Process
+from collab.live.seals import CHARACTERS, opened, sealed
 from collab.live.testing import announced, connect, eventually, signed_in, visit
 from collab.models import Activity, Document, Draft, Heading, Link, Person, Share, SignIn
 from collab.operations import activity, documents, drafts, editing, headings, people, sharing
@@ -245,7 +246,8 @@ def suffices(person: Person, level: str, needed: str) -> bool:
 def without_token(page: bytes) -> str:
     """What differs from one answer to the next, for whoever asks."""
     text = re.sub(r'name="(csrfmiddlewaretoken|page)" value="[^"]*"', "", page.decode())
-    return re.sub(r'(value="\w+:)\w+"|next=[^"]*', "", text)
+    # Of the marks only the sealed one, which is another each time.
+    return re.sub(rf'(value="toasts:)[0-9a-f]{{{CHARACTERS}}}"|next=[^"]*', "", text)
 
 
 def seen_by(person: Person) -> str:
@@ -302,6 +304,33 @@ def test_a_list_asks_no_more_for_what_one_may_not_read(cast: dict[str, Person], 
         sharing.set_access(made.pk, Document.Access.NAMED, actor=author.pk)
         sharing.give(made.pk, cast["reader"].pk, may_edit=False, actor=author.pk)
     assert asked() == before
+
+
+@pytest.mark.parametrize("kind", ["member", "guest", "reader"])
+def test_no_mark_tells_that_something_happened(
+    cast: dict[str, Person], secret: Document, kind: str
+) -> None:
+    """How far the toasts are is a number that counts hidden work too: it is sealed, and
+    neither stays the same without it nor grows with it."""
+    client, seals = client_of(cast[kind]), []
+    for is_busy in (False, False, True, True):
+        if is_busy:
+            activity.record(secret.pk, cast["editor"].pk, Activity.Verb.SAVED)
+        page = client.get("/").content.decode()
+        seals += re.findall(r'value="toasts:([^"]*)"', page)
+    assert len(set(seals)) == 4
+    assert {len(seal) for seal in seals} == {CHARACTERS}
+    newest = Activity.objects.latest("pk").pk
+    assert [opened(seal) for seal in seals] == [newest - 2, newest - 2, newest - 1, newest]
+
+
+def test_a_seal_that_somebody_has_made_up() -> None:
+    """Numbers cannot be tried out: a position is ours or nobody's."""
+    good = sealed(7)
+    bad = [good[:-1] + "0123456789abcdef"[(int(good[-1], 16) + 1) % 16], good[:-2], "7", ""]
+    bad += ["0" * CHARACTERS, "g" * CHARACTERS, good[2:] + good[:2]]
+    assert opened(good) == 7
+    assert [opened(text) for text in bad] == [None] * len(bad)
 
 
 def test_it_is_not_counted_as_new(cast: dict[str, Person], secret: Document) -> None:
@@ -572,7 +601,7 @@ def test_a_page_that_is_back_gets_what_its_person_may_hold(
     assert Document.objects.get(pk=secret.pk).holder == editor
 
 
-async def opened(person: Person, page: Page, *shown: str) -> WebsocketCommunicator:
+async def shows(person: Person, page: Page, *shown: str) -> WebsocketCommunicator:
     """The socket of a page that shows only these regions, with its signed token."""
     socket = connect(await signed_in(person))
     assert (await socket.connect())[0]
@@ -602,7 +631,7 @@ async def test_a_saved_page_is_refused_without_the_right(
     """Whatever regions it shows: it is not present, and holds nothing."""
     person = cast[kind]
     page = Page("p", person.pk, f"document:{secret.pk}", mode, "1-1")
-    socket = await opened(person, page, "toasts")
+    socket = await shows(person, page, "toasts")
     if LEVELS.index(MAY[kind]) < LEVELS.index(MODES[mode]):
         assert await closed(socket) == 4403
         assert not await Connection.objects.aexists()
@@ -632,7 +661,7 @@ async def test_a_page_is_cut_with_what_it_holds(
     fence = await sync_to_async(editing.take)(secret.pk, person.pk)
     heading = await sync_to_async(headings.take)(secret.pk, person.pk)
     page = Page("p", person.pk, f"document:{secret.pk}", mode, f"{fence}-{heading}")
-    socket = await opened(person, page, "toasts")
+    socket = await shows(person, page, "toasts")
     await eventually(lambda: Connection.objects.filter(page="p").exists())
     await sync_to_async(loses)(person, secret, how)
     assert await closed(socket) == code
@@ -652,7 +681,7 @@ async def test_signing_out_leaves_what_another_page_holds(
     first, second = (
         Page(name, editor.pk, f"document:{secret.pk}", "editing", f"{fence}") for name in "ab"
     )
-    going, staying = await opened(editor, first, "toasts"), await opened(editor, second, "toasts")
+    going, staying = await shows(editor, first, "toasts"), await shows(editor, second, "toasts")
     await eventually(lambda: Connection.objects.count() == 2)
     (cut,) = (socket for socket in engine.hub.sockets if socket.page == first)
     await sync_to_async(lambda: SignIn.objects.get(session_key=cut.session_key).delete())()
@@ -708,7 +737,7 @@ async def test_a_page_that_is_not_written_down_is_cut_too(
     member = cast["member"]
     region = shown if shown == "toasts" else f"{shown}-{public.pk}"
     page = Page("p", member.pk, f"document:{public.pk}", "reading")
-    socket = await opened(member, page, region)
+    socket = await shows(member, page, region)
     await socket.receive_from(timeout=5)
     await withdraw(public)
     assert await closed(socket) == 4403
@@ -747,7 +776,7 @@ async def test_what_is_withdrawn_while_a_page_resumes(
 
     monkeypatch.setattr(pages, "admitted", then_withdrawn)
     page = Page("p", member.pk, f"document:{public.pk}", "reading")
-    assert await closed(await opened(member, page, f"document_text-{public.pk}")) == 4403
+    assert await closed(await shows(member, page, f"document_text-{public.pk}")) == 4403
 
 
 @pytest.mark.django_db(transaction=True)
@@ -759,7 +788,7 @@ async def test_rights_are_asked_again_after_a_while(
     await process.current()
     reader = cast["reader"]
     page = Page("p", reader.pk, f"document:{secret.pk}", "reading")
-    socket = await opened(reader, page, f"document_text-{secret.pk}")
+    socket = await shows(reader, page, f"document_text-{secret.pk}")
     await socket.receive_from(timeout=5)
     await Share.objects.filter(person=reader).adelete()
     assert await closed(socket) == 4403

@@ -50,7 +50,7 @@ FLOOR_OF = {module: number for number, floor in enumerate(FLOORS) for module in 
 
 #: Within the engine, from the ground up.
 ENGINE = [
-    ["conf", "signals", "parts", "metrics"],
+    ["conf", "signals", "parts", "metrics", "seals"],
     ["db", "regions", "models", "bus", "rates"],
     ["topics"],
     ["sessions", "presence", "checks", "transport", "fragments"],

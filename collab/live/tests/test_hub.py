@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -20,6 +21,7 @@ from collab.live.metrics import meter
 from collab.live.outbox import FRAME_CHARACTERS, joined
 from collab.live.presence import Page
 from collab.live.regions import Context, Entry, Feed, Region
+from collab.live.seals import opened, sealed
 from collab.live.transport import Frame
 from collab.live.watches import CHUNK, CHUNK_BYTES, Socket, Watch
 
@@ -598,7 +600,7 @@ async def test_who_comes_while_a_feed_is_read_misses_nothing(
     next flush serves it, from where it stands."""
     Log.rows.extend(Entry(n, {"text": f"e{n}."}, f"s{n}") for n in range(1, 6))
     first, first_wire = socket(LEELA, "en", "log")
-    hub.join(first, {"log": "5"})
+    hub.join(first, {"log": sealed(5)})
     await hub.flush()
     gate = threading.Event()
     entries = Log.entries
@@ -613,7 +615,7 @@ async def test_who_comes_while_a_feed_is_read_misses_nothing(
     flush = asyncio.create_task(hub.flush())
     await asyncio.sleep(0.01)
     late, late_wire = socket(FRY, "it", "log")
-    hub.join(late, {"log": "2"})
+    hub.join(late, {"log": sealed(2)})
     gate.set()
     await flush
     await hub.flush()
@@ -647,7 +649,7 @@ async def test_a_feed_that_cannot_render_loses_nothing(
 ) -> None:
     """A page's memory moves only with what it was sent."""
     one, wire = socket(LEELA, "en", "log")
-    hub.join(one, {"log": "0"})
+    hub.join(one, {"log": sealed(0)})
     Log.rows.append(Entry(1, {"text": "first"}, "a"))
     with monkeypatch.context() as broken:
         broken.setattr(Log, "render", lambda *args: 1 / 0)
@@ -735,14 +737,15 @@ async def test_who_left_is_sent_nothing_and_leaves_nothing_behind(hub: Hub, boar
 async def test_a_feed_appends_what_came_and_never_repeats(hub: Hub) -> None:
     """Entries go to those they are for, once, and the page's mark moves on."""
     one, wire = socket(LEELA, "en", "log")
-    hub.join(one, {"log": "0"})
+    hub.join(one, {"log": sealed(0)})
     Log.rows.append(Entry(1, {"text": "first"}, "a"))
     Log.rows.append(Entry(2, {"text": "own"}, "b", seen_by=lambda user: user != LEELA))
     hub.changed(["log"])
     await hub.flush()
     assert "first" in wire.frames[0]
     assert "own" not in wire.frames[0]
-    assert 'value="log:2"' in wire.frames[0]
+    (mark,) = re.findall(r'value="log:(\w+)"', wire.frames[0])
+    assert opened(mark) == 2
     hub.changed(["log"])
     await hub.flush()
     assert len(wire.frames) == 1
@@ -753,7 +756,7 @@ async def test_an_entry_that_comes_while_the_feed_is_read_is_not_passed_over(
 ) -> None:
     """Between the question for entries and that for the newest."""
     one, wire = socket(LEELA, "en", "log")
-    hub.join(one, {"log": "0"})
+    hub.join(one, {"log": sealed(0)})
     head = Log.head
 
     def head_after_one_more(self: Log) -> int:
@@ -772,7 +775,7 @@ async def test_a_feed_replays_the_newest_and_counts_the_rest(hub: Hub) -> None:
     """A page that was away gets twenty entries and a count."""
     Log.rows.extend(Entry(n, {"text": f"e{n}."}, f"s{n}") for n in range(1, 36))
     away, wire = socket(LEELA, "en", "log")
-    hub.join(away, {"log": "5"})
+    hub.join(away, {"log": sealed(5)})
     await hub.flush()
     assert "missed 10" in wire.frames[0]
     assert "e15." not in wire.frames[0]
@@ -783,7 +786,7 @@ async def test_entries_of_a_slot_replace_each_other(hub: Hub) -> None:
     """Repeated events are one entry: the earlier one goes, the later one comes."""
     Log.rows.extend([Entry(1, {"text": "opened"}, "doc"), Entry(2, {"text": "saved"}, "doc")])
     one, wire = socket(LEELA, "en", "log")
-    hub.join(one, {"log": "0"})
+    hub.join(one, {"log": sealed(0)})
     await hub.flush()
     assert "opened" not in wire.frames[0]
     assert '<hx-partial hx-target="#log-doc" hx-swap="delete">' in wire.frames[0]
@@ -794,8 +797,8 @@ async def test_a_feed_speaks_to_the_person_concerned(hub: Hub) -> None:
     Log.rows.append(Entry(1, {"text": "opened"}, "doc", you=frozenset({FRY})))
     leela, leela_wire = socket(LEELA, "en", "log")
     fry, fry_wire = socket(FRY, "en", "log")
-    hub.join(leela, {"log": "0"})
-    hub.join(fry, {"log": "0"})
+    hub.join(leela, {"log": sealed(0)})
+    hub.join(fry, {"log": sealed(0)})
     await hub.flush()
     assert "opened you" not in leela_wire.frames[0]
     assert "opened you" in fry_wire.frames[0]
