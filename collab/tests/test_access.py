@@ -480,9 +480,9 @@ def test_who_loses_the_right_does_not_wait_for_the_pen(
     author, other = cast["author"], Person.objects.create_user("other", role="owner")
     if how == "withdrawn":
         sharing.set_access(secret.pk, Document.Access.WORKSPACE, actor=author.pk)
-        people.set_role(other, Person.Role.MEMBER, actor=author.pk)
+        people.set_role(other.pk, Person.Role.MEMBER, actor=author.pk)
     elif how != "demoted":
-        people.set_role(other, Person.Role.MEMBER, actor=author.pk)
+        people.set_role(other.pk, Person.Role.MEMBER, actor=author.pk)
         sharing.give(secret.pk, other.pk, may_edit=True, actor=author.pk)
     editing.take(secret.pk, author.pk)
     assert editing.ask(secret.pk, other.pk)
@@ -503,9 +503,9 @@ def loses(person: Person, document: Document, how: str) -> None:
     elif how == "withdrawn":
         sharing.set_access(document.pk, Document.Access.NAMED, actor=actor)
     elif how == "demoted":
-        people.set_role(person, Person.Role.GUEST, actor=actor)
+        people.set_role(person.pk, Person.Role.GUEST, actor=actor)
     elif how == "deactivated":
-        people.set_active(person, is_active=False, actor=actor)
+        people.set_active(person.pk, is_active=False, actor=actor)
     elif how == "signed out":
         people.sign_out(person.pk)
     else:
@@ -557,7 +557,7 @@ def test_a_lesser_role_keeps_what_one_may_still_hold(
     admin = cast["admin"]
     sharing.give(secret.pk, admin.pk, may_edit=True, actor=secret.author_id)
     editing.take(secret.pk, admin.pk)
-    people.set_role(admin, Person.Role.GUEST, actor=secret.author_id)
+    people.set_role(admin.pk, Person.Role.GUEST, actor=secret.author_id)
     assert Document.objects.get(pk=secret.pk).holder == admin
 
 
@@ -882,11 +882,11 @@ def test_a_link_that_is_not_good(
 
 
 def deactivates(maker: Person, document: Document) -> None:
-    people.set_active(maker, is_active=False, actor=document.author_id)
+    people.set_active(maker.pk, is_active=False, actor=document.author_id)
 
 
 def demotes(maker: Person, document: Document) -> None:
-    people.set_role(maker, Person.Role.MEMBER, actor=document.author_id)
+    people.set_role(maker.pk, Person.Role.MEMBER, actor=document.author_id)
 
 
 def removes(maker: Person, document: Document) -> None:

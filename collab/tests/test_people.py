@@ -155,9 +155,9 @@ def test_an_invitation_is_worth_what_its_maker_may_give(
     given: str,
 ) -> None:
     """When it is used: a demoted owner's invites no owner, and nobody's after that."""
-    people.set_role(hermes, Person.Role.OWNER, actor=leela.pk)
+    people.set_role(hermes.pk, Person.Role.OWNER, actor=leela.pk)
     link = invited(as_hermes, given)
-    people.set_role(hermes, Person.Role(role), actor=leela.pk)
+    people.set_role(hermes.pk, Person.Role(role), actor=leela.pk)
     may = (role, given) == ("admin", "member")
     assert stranger.get(link).status_code == (200 if may else 404)
     assert stranger.post(link, FORM).status_code == (302 if may else 404)
@@ -169,9 +169,9 @@ def test_an_invitation_of_a_deactivated_person(
     as_hermes: Client, hermes: Person, leela: Person, stranger: Client, role: str
 ) -> None:
     """Makes no account; neither for who has its form open already."""
-    people.set_role(hermes, Person.Role.OWNER, actor=leela.pk)
+    people.set_role(hermes.pk, Person.Role.OWNER, actor=leela.pk)
     link = invited(as_hermes, role)
-    people.set_active(hermes, is_active=False, actor=leela.pk)
+    people.set_active(hermes.pk, is_active=False, actor=leela.pk)
     assert stranger.get(link).status_code == 404
     assert stranger.post(link, FORM).status_code == 404
     token = link.strip("/").rpartition("/")[2]
