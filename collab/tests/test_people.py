@@ -143,21 +143,27 @@ def test_a_bad_form_keeps_the_invitation(
     assert stranger.post(link, FORM).status_code == 302
 
 
+@pytest.fixture
+def mom(db: None) -> Person:
+    """An owner, who may change everybody's account."""
+    return Person.objects.create_user("mom", role=Person.Role.OWNER)
+
+
 @pytest.mark.parametrize(("role", "may"), [("guest", False), ("member", False), ("admin", True)])
 @pytest.mark.parametrize("given", ["member", "owner"])
 def test_an_invitation_is_worth_what_its_maker_may_give(
     as_hermes: Client,
     hermes: Person,
-    leela: Person,
+    mom: Person,
     stranger: Client,
     role: str,
     may: bool,
     given: str,
 ) -> None:
     """When it is used: a demoted owner's invites no owner, and nobody's after that."""
-    people.set_role(hermes.pk, Person.Role.OWNER, actor=leela.pk)
+    people.set_role(hermes.pk, Person.Role.OWNER, actor=mom.pk)
     link = invited(as_hermes, given)
-    people.set_role(hermes.pk, Person.Role(role), actor=leela.pk)
+    people.set_role(hermes.pk, Person.Role(role), actor=mom.pk)
     may = (role, given) == ("admin", "member")
     assert stranger.get(link).status_code == (200 if may else 404)
     assert stranger.post(link, FORM).status_code == (302 if may else 404)
@@ -166,12 +172,12 @@ def test_an_invitation_is_worth_what_its_maker_may_give(
 
 @pytest.mark.parametrize("role", ["member", "owner"])
 def test_an_invitation_of_a_deactivated_person(
-    as_hermes: Client, hermes: Person, leela: Person, stranger: Client, role: str
+    as_hermes: Client, hermes: Person, mom: Person, stranger: Client, role: str
 ) -> None:
     """Makes no account; neither for who has its form open already."""
-    people.set_role(hermes.pk, Person.Role.OWNER, actor=leela.pk)
+    people.set_role(hermes.pk, Person.Role.OWNER, actor=mom.pk)
     link = invited(as_hermes, role)
-    people.set_active(hermes.pk, is_active=False, actor=leela.pk)
+    people.set_active(hermes.pk, is_active=False, actor=mom.pk)
     assert stranger.get(link).status_code == 404
     assert stranger.post(link, FORM).status_code == 404
     token = link.strip("/").rpartition("/")[2]
