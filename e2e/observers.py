@@ -65,6 +65,22 @@ addEventListener("DOMContentLoaded", () => {
 });
 """
 
+#: Every state that the first badge of the page has had: html[data-test-badges="free editing"].
+BADGES = """
+addEventListener("DOMContentLoaded", () => {
+  const seen = [];
+  const look = () => {
+    const state = document.querySelector("[data-testid=lock-badge]")?.dataset.state ?? "none";
+    if (seen.at(-1) === state) return;
+    seen.push(state);
+    document.documentElement.dataset.testBadges = seen.join(" ");
+  };
+  new MutationObserver(look).observe(
+    document.body, { subtree: true, childList: true, attributes: true });
+  look();
+});
+"""
+
 #: A tab in the background, as far as the page can tell.
 HIDDEN = 'Object.defineProperty(document, "visibilityState", { get: () => "hidden" });'
 

@@ -20,7 +20,7 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -162,6 +162,12 @@ class Stack:
         """Free the pen, as it is when its holder has not been heard of for too long."""
         free = "holder_id=NULL, held_at=NULL, expires_at=NULL"
         self.sql(f"UPDATE collab_document SET {free} WHERE id=%s", document)
+
+    def time_of(self, document: int, what: str) -> datetime:
+        """One of its times: ``held_at``, ``expires_at``, ``asked_at``, ``yields_at``."""
+        ((at,),) = self.sql(f"SELECT {what} FROM collab_document WHERE id = %s", document)
+        found = datetime.fromisoformat(str(at))
+        return found if found.tzinfo else found.replace(tzinfo=UTC)  # SQLite says none
 
     def is_kept(self, document: int) -> None:
         """Wait until the page that took the pen is entered among those present: with
