@@ -27,7 +27,8 @@ addEventListener("DOMContentLoaded", () => {
 """
 
 #: Browser notifications: html[data-test-notified="tag title|…"], and whether the
-#: page has asked for the permission: html[data-test-asked].
+#: page has asked for the permission: html[data-test-asked]. They are outside the page,
+#: where no test can click; the event "test-click" of the document clicks the last one.
 NOTIFICATIONS = """
 (() => {
   const shown = [];
@@ -36,6 +37,7 @@ NOTIFICATIONS = """
       super(title, options);
       shown.push(`${options.tag} ${title}`);
       document.documentElement.dataset.testNotified = shown.join("|");
+      document.addEventListener("test-click", () => this.dispatchEvent(new Event("click")));
     }
     static requestPermission() {
       document.documentElement.dataset.testAsked = "yes";
@@ -79,6 +81,57 @@ addEventListener("DOMContentLoaded", () => {
     document.body, { subtree: true, childList: true, attributes: true });
   look();
 });
+"""
+
+#: How long after the connection was lost the line about it could be seen, in
+#: milliseconds: html[data-test-banner].
+BANNER = """
+addEventListener("DOMContentLoaded", () => {
+  const root = document.documentElement;
+  const banner = document.querySelector("[data-connection=lost]");
+  let lost;
+  new MutationObserver(() => {
+    if (root.dataset.live === "offline") lost ??= performance.now();
+  }).observe(root, { attributeFilter: ["data-live"] });
+  setInterval(() => {
+    if (root.dataset.testBanner || !banner.checkVisibility({ visibilityProperty: true })) return;
+    root.dataset.testBanner = Math.round(performance.now() - lost);
+  }, 20);
+});
+"""
+
+#: Every text that a document has had: html[data-test-texts="One. | One. Two."].
+TEXTS = """
+addEventListener("DOMContentLoaded", () => {
+  const seen = [];
+  const look = () => {
+    const text = document.querySelector("[data-testid=document-text]")?.innerText.trim() ?? "none";
+    if (seen.at(-1) === text) return;
+    seen.push(text);
+    document.documentElement.dataset.testTexts = seen.join(" | ");
+  };
+  new MutationObserver(look).observe(
+    document.body, { subtree: true, childList: true, characterData: true });
+  look();
+});
+"""
+
+#: When states of a draft came in to somebody who watches, in milliseconds:
+#: html[data-test-pushes="1200 2300"].
+PUSHES = """
+(() => {
+  const came = [];
+  window.WebSocket = class extends window.WebSocket {
+    constructor(...where) {
+      super(...where);
+      this.addEventListener("message", ({ data }) => {
+        if (!data.includes('hx-target="#draft_text-')) return;
+        came.push(Math.round(performance.now()));
+        document.documentElement.dataset.testPushes = came.join(" ");
+      });
+    }
+  };
+})();
 """
 
 #: A tab in the background, as far as the page can tell.

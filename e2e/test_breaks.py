@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Route, expect
 
 from e2e.cable import Cable
 from e2e.conftest import both_stacks, on_cluster
-from e2e.observers import html
+from e2e.observers import BADGES, BANNER, html
 from e2e.people import KILLED, PULLED, Person, PersonMaker, post
 from e2e.stack import Stack
 
@@ -19,12 +20,23 @@ pytestmark = pytest.mark.complaints
 Written = Callable[..., int]
 #: A page may take this long to come back (milliseconds).
 BACK = 15_000
+#: A cut is spoken of after so long, and the machine may be busy (milliseconds).
+SPOKEN_OF, LATE = 3_000, 1_500
+MAKE_KIF = """
+from collab.models import Person
+if not Person.objects.filter(username="kif").exists():
+    Person.objects.create_user("kif", password="planet-express")
+"""
 #: Breaks the signature of the page's token before it is sent.
 FORGE = """
 if (location.hash === "#forged") addEventListener("DOMContentLoaded", () => {
   document.querySelector("#live input[name=page]").value += "x";
 });
 """
+
+
+#: Whose the pen is, under which fence, since when.
+HELD = "SELECT holder_id, fence, held_at FROM collab_document WHERE id = %s"
 
 
 def banner(person: Person, which: str) -> None:
@@ -58,14 +70,20 @@ def test_a_save_that_failed_says_so_and_can_be_repeated(
 
 
 def test_a_slow_script_does_not_leave_the_page_dead(leela: Person) -> None:
-    """htmx must not start before its WebSocket extension has arrived."""
+    """htmx must not start before its WebSocket extension has arrived: here after
+    everything else."""
+    held: list[Route] = []
 
-    def late(route: Route) -> None:
-        leela.page.wait_for_timeout(1_000)  # the network is slow, not the test
-        route.continue_()
+    def hold(route: Route) -> None:
+        held.append(route)
 
-    leela.page.route("**/hx-ws-*.js", late)
-    leela.opens_dashboard()
+    leela.page.route("**/hx-ws-*.js", hold)
+    with leela.page.expect_response(re.compile(r"/js/live\.")):
+        leela.page.goto(leela.url, wait_until="commit")
+    leela.is_connected("connecting")
+    (late,) = held
+    late.continue_()
+    leela.is_live()
 
 
 @both_stacks
@@ -75,11 +93,16 @@ def test_offline_and_back(
     """A banner while it lasts; then the right state and the missed toasts, unreloaded."""
     document = written("While you were away")
     leela = person("leela", url=stack.cable_url)
+    leela.context.add_init_script(BANNER)
     leela.opens_dashboard()
     leela.page.evaluate("() => { document.body.dataset.same = 'page' }")
     cable.pull()
     leela.is_connected("offline")
     banner(leela, "lost")
+    expect(leela.page.locator("[data-connection=lost]")).to_contain_text("Reconnecting…")
+    expect(html(leela)).to_have_attribute("data-test-banner", re.compile("."))
+    seen_after = int(html(leela).get_attribute("data-test-banner") or 0)
+    assert SPOKEN_OF <= seen_after <= SPOKEN_OF + LATE
     fry.opens(document)
     fry.link("Edit").click()
     fry.types("Nobody saw me write this.")
@@ -97,10 +120,14 @@ def test_offline_and_back(
 def test_what_is_typed_survives_a_cut(
     stack: Stack, cable: Cable, person: PersonMaker, document: int
 ) -> None:
-    """The editor's text and pen are there after a cut, and it can be saved."""
-    fry = person("fry", url=stack.cable_url)
+    """The editor's text and pen are there after a cut, and it can be saved. Nobody saw
+    the pen free meanwhile, nor was it: it is the same one, held since the same time."""
+    leela, fry = person("leela"), person("fry", url=stack.cable_url)
+    leela.context.add_init_script(BADGES)
     fry.edits(document)
+    leela.opens(document)
     fry.types("Typed before the cut.")
+    held = stack.sql(HELD, document)
     cable.pull()
     fry.is_connected("offline")
     fry.types("Typed before the cut, and during it.")
@@ -109,8 +136,12 @@ def test_what_is_typed_survives_a_cut(
     expect(fry.text_field).to_have_value("Typed before the cut, and during it.")
     fry.sees_pen("mine")
     fry.saves()
+    leela.sees_text("and during it.")
+    assert stack.sql(HELD, document) == held
+    expect(html(leela)).to_have_attribute("data-test-badges", "editing")
     fry.finishes()
-    fry.sees_text("and during it.")
+    leela.sees_badge(document, "reading")
+    expect(html(leela)).to_have_attribute("data-test-badges", "editing reading")
 
 
 def test_a_pulled_cable_is_noticed(stack: Stack, cable: Cable, person: PersonMaker) -> None:
@@ -219,20 +250,27 @@ def test_signed_out_elsewhere(person: PersonMaker) -> None:
     expect(leela.link("Sign in again")).to_be_visible()
 
 
+@pytest.fixture
+def kif(stack: Stack, person: PersonMaker) -> Iterator[Person]:
+    """Somebody whose account is of no further use, on the last process."""
+    stack.manage("shell", "-c", MAKE_KIF)
+    yield person("kif", own_session=True, url=stack.urls[-1])
+    stack.sql("UPDATE collab_person SET is_active = TRUE WHERE username = 'kif'")
+
+
 @both_stacks
-def test_deactivated(stack: Stack, person: PersonMaker) -> None:
-    """An account that is switched off hears nothing more within 2 s."""
-    zoidberg = person("zoidberg", own_session=True)
-    zoidberg.opens_dashboard()
-    switch = "from collab.models import Person; p = Person.objects.get(username='zoidberg');"
-    try:
-        stack.manage("shell", "-c", f"{switch} p.is_active = False; p.save()")
-        if stack.database_url:  # another process told the servers
-            expect(html(zoidberg)).to_have_attribute("data-closed", "4401", timeout=2_000)
-            banner(zoidberg, "4401")
-        assert zoidberg.context.request.get(f"{zoidberg.url}/").url.endswith("/login/?next=/")
-    finally:
-        stack.manage("shell", "-c", f"{switch} p.is_active = True; p.save()")
+def test_deactivated(person: PersonMaker, kif: Person) -> None:
+    """Hermes switches an account off: within 2 s its open page hears nothing more, and
+    says why; and there is no other."""
+    hermes = person("hermes")
+    kif.opens_dashboard()
+    hermes.goes_to("/people/")
+    account = hermes.page.locator("[data-testid=account][data-user=kif]")
+    account.get_by_role("button", name="Switch off").click()
+    expect(html(kif)).to_have_attribute("data-closed", "4401", timeout=2_000)
+    banner(kif, "4401")
+    expect(kif.page.get_by_text("You have been signed out.")).to_be_visible()
+    assert kif.context.request.get(f"{kif.url}/").url.endswith("/login/?next=/")
 
 
 def test_a_forged_page_is_told_to_reload(leela: Person, document: int) -> None:
