@@ -51,6 +51,7 @@ class Flaky(InMemoryChannelLayer):  # type: ignore[misc]
     hangs = False
     hung = 0
     swallow = False
+    refused = 0
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,6 +60,7 @@ class Flaky(InMemoryChannelLayer):  # type: ignore[misc]
 
     async def group_send(self, group: str, message: dict[str, Any]) -> None:
         if self.down:
+            self.refused += 1
             raise ConnectionError("down on purpose")
         if self.hangs:
             self.hung += 1
@@ -215,7 +217,8 @@ async def test_what_could_not_be_sent_is_sent_later(
     layer.down = True
     one, jobs = await started(heard)
     one.announce(["kept"])
-    await until(lambda: heard.topics == ["kept"])
+    await until(lambda: layer.refused > 1)
+    assert heard.topics == ["kept"]
     assert not layer.taken
     layer.down = False
     await until(lambda: layer.taken == [["kept"]])
@@ -264,7 +267,7 @@ async def test_what_is_announced_again_while_it_is_sent_is_sent_again(
     one.announce(["a"])
     await until(lambda: sent)
     one.announce(["a"])
-    await asyncio.sleep(0.01)
+    await until(lambda: one._outbox.topics)
     gate.set()
     await until(lambda: len(sent) == 2)
     assert sent == [["a"], ["a"]]

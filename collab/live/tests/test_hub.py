@@ -28,6 +28,13 @@ from collab.live.watches import CHUNK, CHUNK_BYTES, Socket, Watch
 LEELA, FRY = 1, 2
 
 
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for a state, with a limit."""
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
 class FakeWire:
     """Remembers what it was given."""
 
@@ -64,10 +71,12 @@ class Board:
         #: Keys that cannot be loaded; and those that wait at the gate, if not all do.
         self.bad: set[str] = set()
         self.slow: set[str] = set()
+        self.asked = threading.Event()
         self.gate = threading.Event()
         self.gate.set()
 
     def load(self, keys: Sequence[str]) -> Mapping[str, Context]:
+        self.asked.set()
         if not self.slow or self.slow.intersection(keys):
             self.gate.wait(5)
         self.loads.append(list(keys))
@@ -241,9 +250,7 @@ async def test_a_paced_region_is_sent_at_once_and_then_not_before_its_time(
         board.notes["1"] = str(number)
         hub.changed(["note:1"])
         await asyncio.sleep(0.005)
-    async with asyncio.timeout(5):
-        while not wire.frames or "<b>19</b>" not in wire.frames[-1]:
-            await asyncio.sleep(0.01)
+    await until(lambda: wire.frames and "<b>19</b>" in wire.frames[-1])
     elapsed = asyncio.get_running_loop().time() - started
     running.cancel()
     assert 2 <= len(wire.frames) <= 1 + elapsed / 0.2
@@ -410,9 +417,7 @@ async def test_one_key_that_raises_is_tried_again_and_the_others_are_sent(
     assert "#note-2" not in wire.frames[0]
     broken.clear()
     running = asyncio.create_task(hub.run())
-    async with asyncio.timeout(5):
-        while "#note-2" not in wire.frames[-1]:
-            await asyncio.sleep(0.005)
+    await until(lambda: "#note-2" in wire.frames[-1])
     running.cancel()
 
 
@@ -602,10 +607,11 @@ async def test_who_comes_while_a_feed_is_read_misses_nothing(
     first, first_wire = socket(LEELA, "en", "log")
     hub.join(first, {"log": sealed(5)})
     await hub.flush()
-    gate = threading.Event()
+    reading, gate = threading.Event(), threading.Event()
     entries = Log.entries
 
     def slowly(self: Log, after: int, limit: int) -> Sequence[Entry]:
+        reading.set()
         gate.wait(5)
         return entries(self, after, limit)
 
@@ -613,7 +619,7 @@ async def test_who_comes_while_a_feed_is_read_misses_nothing(
     Log.rows.append(Entry(6, {"text": "e6."}, "s6"))
     hub.changed(["log"])
     flush = asyncio.create_task(hub.flush())
-    await asyncio.sleep(0.01)
+    await until(reading.is_set)
     late, late_wire = socket(FRY, "it", "log")
     hub.join(late, {"log": sealed(2)})
     gate.set()
@@ -633,9 +639,10 @@ async def test_who_comes_while_a_region_is_rendered_sees_their_own_words(
     await hub.flush()
     board.owners["1"] = FRY
     board.gate.clear()
+    board.asked.clear()
     hub.changed(["note:1"])
     flush = asyncio.create_task(hub.flush())
-    await asyncio.sleep(0.01)
+    await until(board.asked.is_set)
     fry, wire = socket(FRY)
     hub.join(fry, {"note-1": "<b>a</b>|en"})
     board.gate.set()
@@ -674,9 +681,7 @@ async def test_a_slow_region_delays_only_itself(hub: Hub, board: Board) -> None:
     assert "note-1" not in wire.frames[0]
     board.gate.set()
     running = asyncio.create_task(hub.run())
-    async with asyncio.timeout(5):
-        while "note-1" not in wire.frames[-1]:
-            await asyncio.sleep(0.005)
+    await until(lambda: "note-1" in wire.frames[-1])
     running.cancel()
 
 
@@ -693,9 +698,7 @@ async def test_what_changes_while_it_is_rendered_is_rendered_again(hub: Hub, boa
     board.notes["1"] = "b"
     board.gate.set()
     running = asyncio.create_task(hub.run())
-    async with asyncio.timeout(5):
-        while not (wire.frames and "<b>b</b>" in wire.frames[-1]):
-            await asyncio.sleep(0.005)
+    await until(lambda: wire.frames and "<b>b</b>" in wire.frames[-1])
     running.cancel()
 
 
@@ -816,8 +819,9 @@ async def test_who_is_left_out_by_a_delivery_that_ends_early_comes_back(
     board.notes["1"] = "news"
     hub.changed(["note:1"])
     flush = asyncio.create_task(hub.flush())
-    while not any(wire.frames for _, wire in pages):
-        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        while not any(wire.frames for _, wire in pages):
+            await asyncio.sleep(0)
     flush.cancel()
     with pytest.raises(asyncio.CancelledError):
         await flush
@@ -903,8 +907,7 @@ async def test_a_rendering_that_outlives_a_flush_that_was_ended_is_sent(
     board.notes["1"] = "news"
     board.gate.clear()
     flush = asyncio.create_task(hub.flush())
-    while not hub._jobs:
-        await asyncio.sleep(0)
+    await until(lambda: hub._jobs)
     flush.cancel()
     with pytest.raises(asyncio.CancelledError):
         await flush
