@@ -158,6 +158,50 @@ def test_a_stay_of_another_document(stage: Stage, stray: dict[str, str]) -> None
     assert stage.document.version == before
 
 
+@pytest.fixture
+def other(stage: Stage) -> Draft:
+    """Fry's unsaved text in another document, which has versions that this one has not."""
+    pk = documents.create(stage.fry.pk, Content("Other", "1")).pk
+    fence = editing.take(pk, stage.fry.pk)
+    assert fence
+    for version in range(1, 9):
+        documents.save(pk, stage.fry.pk, f"{version}", fence=fence, version=version)
+    later = editing.move(pk, stage.fry.pk)
+    assert later
+    stay = {"fence": later, "version": 9, "sequence": 1}
+    return drafts.keep(pk, stage.fry.pk, text="other words", **stay)[0]
+
+
+@pytest.mark.parametrize("place", ["edit/", "draft/"])
+@pytest.mark.parametrize("taken", [["version"], ["version", "fence"], ["version", "seen"]], ids=str)
+def test_the_base_of_another_document(
+    stage: Stage, other: Draft, place: str, taken: list[str]
+) -> None:
+    """A real one, of the same person: it is no base here. Nothing is saved in either, and
+    no text of the other comes over."""
+    present = Document.objects.get(pk=other.document_id)
+    assert stage.document.version < present.version
+    of_other = {"version": present.version, "fence": present.fence, "seen": present.version}
+    before = stage.document.version
+    form = stage.form(**{name: str(of_other[name]) for name in taken})
+    answer = post(stage.client, stage.address(place), form)
+    assert answer.status_code in (200, 409, 422)
+    assert "kept words" in stage.everything(answer) or "copy it" in shown(answer)
+    assert stage.document.version == before
+    assert Document.objects.get(pk=present.pk).version == present.version
+    assert "other words" not in stage.everything(answer)
+
+
+def test_the_unsaved_text_of_another_document(stage: Stage, other: Draft) -> None:
+    """It is not found here, and no save here settles it."""
+    address = f"/documents/{stage.pk}/drafts/{other.pk}/"
+    assert stage.client.get(address).status_code == 404
+    for method in ({}, {"_method": "delete"}):
+        assert post(stage.client, address, method).status_code == 404
+    other.refresh_from_db()
+    assert (other.text, other.is_settled) == ("other words", False)
+
+
 @pytest.mark.parametrize(
     "invented",
     [
