@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from e2e.pages import Written
 from e2e.people import Person, PersonMaker
@@ -64,6 +64,57 @@ def test_changes_in_one_place(
     expect(fry.text_field).to_have_value(re.compile("when we leave"))
     leela.opens(document)
     leela.sees_text("We leave when we leave.")
+
+
+THREE = "\n\n".join(
+    ["Good news.", "First.", "Second.", "Third.", "We leave at nine.", "Fourth.", "All of us."]
+)
+
+
+def chooses(person: Person, number: int, side: str | re.Pattern[str]) -> Locator:
+    """A side of a passage; gives the passage."""
+    passage = person.page.get_by_role("group", name=f"Passage {number} of 3")
+    passage.get_by_role("radio", name=side).check()
+    return passage
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["htmx", "plain"])
+def test_each_passage_is_chosen_by_itself(
+    stack: Stack, leela: Person, person: PersonMaker, written: Written, javascript: bool
+) -> None:
+    """Yours, theirs and a text of one's own, in one go, in a browser with and without
+    JavaScript; what only one has changed, or nobody, is not asked about."""
+    document = written(text=THREE)
+    fry = person("fry", java_script_enabled=javascript)
+    fry.page.goto(f"{fry.url}/documents/{document}/edit/")
+    fry.types(THREE.replace("Good", "Bad").replace("nine", "eight").replace("All", "Half"))
+    stack.pen_is_freed(document)
+    leela.edits(document)
+    hers = THREE.replace("Good", "No").replace("nine", "ten").replace("All", "None")
+    leela.types(hers.replace("Second", "And a second"))
+    leela.saves()
+    leela.finishes()
+    fry.button("Save").click()
+    expect(fry.page.get_by_role("heading", name="Two texts")).to_be_visible()
+    fry.page.goto(f"{fry.url}/documents/{document}/")
+    fry.page.get_by_role("link", name=re.compile("Restore your text")).click()
+    fry.button("Continue with this text").click()
+    fry.button("Save").click()
+    expect(fry.page.get_by_role("heading", name="Two changes")).to_be_visible()
+    expect(fry.test_id("passage")).to_have_count(3)
+    first = chooses(fry, 1, "Yours")
+    for text in ("Bad news.", "No news."):
+        expect(first.get_by_text(text, exact=True)).to_be_visible()
+    chooses(fry, 2, re.compile("^Leela’s, "))
+    own = chooses(fry, 3, "A text of your own")
+    own.get_by_role("textbox").fill("Some of us.\n\nOr more.")
+    fry.button("Save this result").click()
+    expect(fry.page.get_by_role("heading", name="Two changes")).to_have_count(0)
+    result = THREE.replace("Good", "Bad").replace("nine", "ten").replace("Second", "And a second")
+    result = result.replace("All of us.", "Some of us.\n\nOr more.")
+    expect(fry.text_field).to_have_value(result)
+    leela.opens(document)
+    expect(leela.test_id("document-text").locator("p")).to_have_text(result.split("\n\n"))
 
 
 def saved_again_meanwhile(stack: Stack, leela: Person, fry: Person, written: Written) -> int:
