@@ -19,13 +19,14 @@ from e2e.hurried import LEASE_SECONDS
 from e2e.observers import HIDDEN, PEN_TIMES, html
 from e2e.pages import Written
 from e2e.people import LEAVE, PULLED, Person, PersonMaker, sign_in
-from e2e.stack import Stack, eventually
+from e2e.stack import A_LEASE, Stack, eventually
 
 #: Until a hurried pen has run out, and somebody has looked (milliseconds).
 RUNS_OUT = 1_000 * LEASE_SECONDS + 5_000
 #: A page may take this long to come back (milliseconds).
 BACK = 15_000
 HELD_AT = "UPDATE collab_document SET held_at = %s WHERE id = %s"
+EXPIRES_AT = "UPDATE collab_document SET expires_at = %s WHERE id = %s"
 IDLE_SINCE = "UPDATE collab_document SET active_at = %s WHERE id = %s"
 
 
@@ -299,20 +300,41 @@ def kill(browser: Browser) -> None:
         os.kill(process["id"], signal.SIGKILL)
 
 
-@in_a_hurry
-def test_a_killed_browser_frees_the_pen(
-    stack: Stack, leela: Person, person: PersonMaker, mortal: Browser, document: int
-) -> None:
-    """No close, no goodbye: the pen runs out, and what Fry had typed waits for him."""
+def dies(stack: Stack, mortal: Browser, leela: Person, document: int) -> None:
+    """Fry's browser is killed in the middle of his words, and Leela looks on."""
     context = mortal.new_context()
-    sign_in(context.request, stack.urls[1], "fry")
-    fry = Person("fry", stack.urls[1], context, context.new_page())
+    sign_in(context.request, stack.urls[-1], "fry")
+    fry = Person("fry", stack.urls[-1], context, context.new_page())
     fry.edits(document)
     fry.types("The last words.")
     fry.sees_saved("Draft saved")
     leela.opens(document)
     leela.sees_active(2)
     kill(mortal)
+
+
+def test_a_killed_browser_has_the_pen_for_30_seconds(
+    stack: Stack, leela: Person, mortal: Browser, document: int
+) -> None:
+    """With the times of the product: nobody renews it, and once its time has passed (most
+    of it is taken off here) it is free."""
+    dies(stack, mortal, leela, document)
+    ends = stack.time_of(document, "expires_at")
+    assert ends - datetime.now(UTC) < A_LEASE
+    sooner = datetime.now(UTC) + timedelta(seconds=11)  # a renewal would come before
+    stack.sql(EXPIRES_AT, sooner.isoformat(" "), document)
+    leela.sees_active(1, within=LEAVE)
+    leela.sees_pen("theirs", "Fry has had the pen")
+    leela.sees_pen("free", within=15_000)
+    assert datetime.now(UTC) > sooner
+
+
+@in_a_hurry
+def test_a_killed_browser_frees_the_pen(
+    stack: Stack, leela: Person, person: PersonMaker, mortal: Browser, document: int
+) -> None:
+    """No close, no goodbye: the pen runs out, and what Fry had typed waits for him."""
+    dies(stack, mortal, leela, document)
     leela.sees_active(1, within=LEAVE)
     leela.sees_pen("free", within=RUNS_OUT)
     leela.link("Edit").click()
