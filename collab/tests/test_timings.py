@@ -68,13 +68,15 @@ def times(document: Document) -> tuple[datetime, datetime]:
     return document.held_at, document.expires_at
 
 
-def test_a_pen_lives_for_30_seconds(document: Document, leela: Person, fence: int) -> None:
+def test_a_pen_lives_for_30_seconds(
+    document: Document, leela: Person, fry: Person, fence: int
+) -> None:
     """Taken, renewed or written with; in its last second it is Fry's, and then anybody's."""
     taken, ends = times(document)
     assert ends - taken == timedelta(seconds=30)
     for act in (
         lambda: editing.renew({(document.pk, fence)}),
-        lambda: rows.touch(document.pk, document.holder_id, fence),
+        lambda: rows.touch(document.pk, fry.pk, fence),
     ):
         rows.filter(pk=document.pk).update(held_at=Now(), expires_at=Now())
         act()
@@ -97,7 +99,7 @@ def test_a_connected_page_is_renewed_every_10_seconds(
     _, before = times(document)
     with (
         patch.object(listeners, "_renewed_at", 1_000.0),
-        patch.object(listeners.time, "monotonic", return_value=1_000 + passed),
+        patch("collab.listeners.time.monotonic", return_value=1_000 + passed),
     ):
         listeners.keep_leases([page])
     _, after = times(document)
