@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -89,6 +90,19 @@ def test_a_page_elsewhere_notifies(leela: Person, fry: Person, document: int) ->
     fry.saves()
     saved = f"{editing}|{tag} Fry saved Delivery"
     expect(html(leela)).to_have_attribute("data-test-notified", saved)
+
+
+def test_a_click_opens_the_document(leela: Person, fry: Person, document: int) -> None:
+    """In the tab that has notified, whatever it showed."""
+    allows(leela)
+    leela.opens_dashboard()
+    fry.opens(document)
+    opened = f"document-{document} Fry opened Delivery"
+    expect(html(leela)).to_have_attribute("data-test-notified", opened)
+    leela.page.locator("html").dispatch_event("test-click")
+    expect(leela.page).to_have_url(re.compile(rf"/documents/{document}/"))
+    leela.is_live()
+    leela.sees_text("Good news.")
 
 
 def test_a_visible_tab_of_the_document_is_enough(
