@@ -10,14 +10,33 @@ from playwright.sync_api import Playwright, expect
 
 from e2e.cable import Cable
 from e2e.chromium import launch_options
+from e2e.conftest import in_a_hurry
+from e2e.hurried import LEASE_SECONDS
+from e2e.observers import html
 from e2e.people import LEAVE, Person, PersonMaker, listen, sign_in
 from e2e.stack import Stack
 
 pytestmark = pytest.mark.complaints  # a broken line is noted in the console
 #: A page may take this long to come back (milliseconds).
 BACK = 15_000
+#: Until a hurried pen has run out, and somebody has looked (milliseconds).
+RUNS_OUT = 1_000 * LEASE_SECONDS + 5_000
 #: What Playwright switches off, and people have.
 CACHE_OFF = "--disable-back-forward-cache"
+
+
+#: Why the browser has not kept the page that is come back to, in its own words:
+#: html[data-test-loaded]; or "kept".
+NOT_KEPT = re.compile("no-store")
+KEPT_OR_NOT = """
+const note = (how) => { document.documentElement.dataset.testLoaded = how; };
+addEventListener("pageshow", ({ persisted }) => {
+  if (persisted) { note("kept"); return; }
+  const [entry] = performance.getEntriesByType("navigation");
+  if (entry.type !== "back_forward") return;
+  note((entry.notRestoredReasons?.reasons ?? []).map(({ reason }) => reason).sort().join(" "));
+});
+"""
 
 
 def no_conflict(person: Person) -> None:
@@ -41,9 +60,11 @@ def returning(playwright: Playwright, stack: Stack) -> Iterator[Person]:
 def test_there_and_back(returning: Person, document: int) -> None:
     """Fry types, goes to another page and comes back by the browser's button.
 
-    Pass: his words are in the editor, the page is live, has the pen, and saves.
+    Pass: the browser has not kept the page, whose text must not be stored, but loads it
+    anew; his words are in the editor, it is live, has the pen, and saves.
     """
     fry = returning
+    fry.context.add_init_script(KEPT_OR_NOT)
     fry.edits(document)
     fry.types("Before the trip.")
     fry.sees_saved("Draft saved")
@@ -53,6 +74,7 @@ def test_there_and_back(returning: Person, document: int) -> None:
         fry.is_live()
         fry.page.go_back()
         fry.is_live()
+        expect(html(fry)).to_have_attribute("data-test-loaded", NOT_KEPT)
         fry.sees_pen("mine", "You are editing")
         expect(fry.text_field).to_have_value(shown)
         fry.types(words)
@@ -128,8 +150,10 @@ def asleep(stack: Stack, cable: Cable, person: PersonMaker, document: int) -> tu
     return leela, fry
 
 
+@in_a_hurry
 def test_sleep(stack: Stack, cable: Cable, person: PersonMaker, document: int) -> None:
-    """Fry's laptop sleeps for a minute in the middle of a sentence; nobody writes.
+    """Fry's laptop sleeps for a minute in the middle of a sentence, and for longer than
+    his pen lasts; nobody writes.
 
     Pass: the pen was free meanwhile; when Fry is back it is his again without a
     click, his words are drafts, and he saves without a page with two texts.
@@ -137,8 +161,7 @@ def test_sleep(stack: Stack, cable: Cable, person: PersonMaker, document: int) -
     leela, fry = asleep(stack, cable, person, document)
     expect(fry.text_field).not_to_be_editable()
     leela.sees_pen("theirs", "Fry has had the pen since")
-    stack.pen_runs_out(document)
-    leela.sees_pen("free")
+    leela.sees_pen("free", within=RUNS_OUT)
     cable.plug()
     fry.is_connected("live", within=BACK)
     fry.sees_pen("mine", "You are editing")
