@@ -27,9 +27,11 @@ def shares(author: Person, document: int, name: str, level: str) -> None:
 
 
 def test_a_right_that_is_taken_away(bender: Person, fry: Person, document: int) -> None:
-    """Fry reads, and Bender takes it back: the page says why, and hears no more."""
+    """Fry reads, and Bender takes it back: the page says why, and hears no more. Another
+    page of his hears of what came later, and of nothing in between."""
     shares(bender, document, "Fry", "read")
     fry.opens(document)
+    elsewhere = fry.second_tab()
     expect(fry.test_id("restricted")).to_be_visible()
     expect(fry.test_id("read-only")).to_be_visible()
     bender.button("Remove Fry").click()
@@ -37,8 +39,15 @@ def test_a_right_that_is_taken_away(bender: Person, fry: Person, document: int) 
     bender.edits(document)
     bender.types("Nobody else may know.")
     bender.saves()
+    later = bender.writes("For everybody", "Words.")
+    elsewhere.sees_toast(later, "created")
+    expect(elsewhere.toasts).to_have_count(1)
+    expect(elsewhere.page.locator("main")).not_to_contain_text("Nobody else may know.")
     expect(fry.test_id("document-text")).not_to_contain_text("Nobody else may know.")
     expect(fry.toasts).to_have_count(0)
+    why = fry.page.locator("[data-connection='4403']")
+    expect(why).to_be_visible()
+    expect(why).to_contain_text("you may no longer see it")
 
 
 @pytest.mark.complaints
