@@ -107,6 +107,22 @@ def test_a_save_appears_in_place(leela: Person, fry: Person, written: Written) -
     assert leela.page.evaluate(place) == before
 
 
+def test_what_is_read_stays_where_it_is(leela: Person, fry: Person, written: Written) -> None:
+    """Fry writes much into the beginning of what Leela reads the end of: in her window
+    nothing moves. (The browser holds on to what it shows; the page must let it.)"""
+    document = written("A long letter", LONG)
+    leela.opens(document)
+    paragraph = leela.test_id("document-text").get_by_text("Paragraph 70 of a long letter.")
+    paragraph.evaluate("one => one.scrollIntoView({ block: 'center', behavior: 'instant' })")
+    before = paragraph.bounding_box()
+    fry.edits(document)
+    fry.types(LONG.replace("Paragraph 3 of", "A word more. " * 200 + "\n\nParagraph 3 of"))
+    fry.saves()
+    leela.sees_text("A word more.")
+    expect(paragraph).to_be_in_viewport()
+    assert paragraph.bounding_box() == before
+
+
 def test_the_list_follows_a_save(leela: Person, fry: Person, document: int) -> None:
     """Title, excerpt and last change in the dashboard's row are Fry's at once."""
     leela.opens_dashboard()
