@@ -26,6 +26,8 @@ class Cable:
         self._passes.set()
         self._swallows = False
         self._left: dict[str, int] = {}
+        #: How often it has been cut in the middle of something.
+        self.cuts = 0
         self._lock = threading.RLock()
 
     def plug(self) -> None:
@@ -107,6 +109,7 @@ class Cable:
         """Pull the cable, unless it has been plugged anew since."""
         with self._lock:
             if self._listener is listener:
+                self.cuts += 1
                 self.pull()
 
 
