@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from urllib.parse import parse_qs
 
 import pytest
-from playwright.sync_api import Request, Route, expect
+from playwright.sync_api import FilePayload, Request, Route, expect
 
 from e2e.cable import Cable
+from e2e.observers import TEXTS, html
 from e2e.people import Person, PersonMaker
 from e2e.stack import Stack
 from e2e.test_conflict import expires
 
 KEPT = "() => Object.keys(localStorage).length"
 DRAFT = re.compile(r"/draft/$")
+#: Playwright's fill would type a long text key by key.
+PASTE = """(field, text) => {
+  field.value = text;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+}"""
 #: A page may take this long to come back (milliseconds).
 BACK = 15_000
+#: Until a request that was sent is known here (seconds).
+TOLD = 5.0
 
 
 class Post:
@@ -40,7 +49,9 @@ class Post:
 
     def passes(self) -> None:
         """Let a request that has been sent go to the server."""
+        deadline = time.monotonic() + TOLD
         while not self.held:  # Playwright tells of it in a moment
+            assert time.monotonic() < deadline, "nothing was sent"
             self.page.wait_for_timeout(10)
         self.held.pop(0).continue_()
 
@@ -49,6 +60,21 @@ def stops_the_clock(person: Person) -> None:
     """The page's time stands still, but for what the test lets pass."""
     person.page.clock.install()
     person.page.clock.pause_at(datetime.now(UTC) + timedelta(seconds=1))
+
+
+def looks_on(person: Person, document: int) -> None:
+    """Somebody has the document open, from before the first key."""
+    person.context.add_init_script(TEXTS)
+    person.opens(document)
+
+
+def nothing_was_seen(onlooker: Person, writer: Person, document: int) -> None:
+    """Of all that was typed; only that somebody is editing. What is saved comes."""
+    onlooker.sees_badge(document, "editing", f"{writer.name} is editing")
+    typed = writer.text_field.input_value()
+    writer.saves()
+    onlooker.sees_text(typed)
+    expect(html(onlooker)).to_have_attribute("data-test-texts", f"Good news. | {typed}")
 
 
 def test_typing_is_a_draft_and_no_save(leela: Person, fry: Person, document: int) -> None:
@@ -123,6 +149,54 @@ def test_who_lost_the_pen_keeps_the_text(
     expect(fry.text_field).to_have_value("Fry's words.")
 
 
+def is_refused(person: Person) -> None:
+    """A text that is too long, and is there all the same."""
+    expect(person.save_state).to_contain_text("a document holds up to 200 KB")
+    expect(person.save_state).to_have_attribute("data-state", "unsaved")
+    expect(person.text_field).to_have_value("word " * 40_001)
+
+
+@pytest.mark.complaints
+def test_too_long_a_text_stays_where_it_is(leela: Person, fry: Person, document: int) -> None:
+    """Neither kept nor saved, and the line says why; the browser has it, over a reload as
+    well, until it is short enough."""
+    leela.opens(document)
+    fry.edits(document)
+    fry.text_field.evaluate(PASTE, "word " * 40_001)
+    is_refused(fry)
+    with fry.page.expect_response(f"**/documents/{document}/edit/") as answer:
+        fry.button("Save").click()
+    assert answer.value.status == 422
+    is_refused(fry)
+    fry.reloads()
+    is_refused(fry)
+    leela.sees_text("Good news.")
+    fry.text_field.evaluate(PASTE, "word " * 39_000)
+    fry.saves()
+    leela.sees_text("word word")
+    assert fry.page.evaluate(KEPT) == 0
+
+
+@pytest.mark.complaints
+def test_a_bad_upload_costs_no_word(fry: Person, document: int) -> None:
+    """On the way from the editor to a cover: the page says what is wrong, and has the
+    title that was typed; the editor has the text."""
+    fry.edits(document)
+    fry.types("Half a sentence")
+    fry.button("Cover image").click()
+    fry.is_live()
+    fry.title_field.fill("Delivery to the moon")
+    no_picture = FilePayload(name="moon.png", mimeType="image/png", buffer=b"not a picture")
+    fry.page.locator("input[type=file]").set_input_files(no_picture)
+    fry.button("Save").click()
+    expect(fry.page.get_by_text("This file is not a picture")).to_be_visible()
+    expect(fry.title_field).to_have_value("Delivery to the moon")
+    fry.button("Save").click()
+    expect(fry.text_field).to_have_value("Half a sentence")
+    expect(fry.title_field).to_have_value("Delivery to the moon")
+    fry.sees_pen("mine")
+
+
 def test_another_tab_goes_on_with_the_draft(fry: Person, document: int) -> None:
     """Never in conflict with oneself."""
     fry.edits(document)
@@ -134,8 +208,9 @@ def test_another_tab_goes_on_with_the_draft(fry: Person, document: int) -> None:
     expect(fry.text_field).not_to_be_editable()
 
 
-def test_a_draft_is_sent_400_ms_after_a_pause(fry: Person, document: int) -> None:
+def test_a_draft_is_sent_400_ms_after_a_pause(leela: Person, fry: Person, document: int) -> None:
     """Not before: each key begins the pause anew. (The first key of all is sent at once.)"""
+    looks_on(leela, document)
     fry.edits(document)
     stops_the_clock(fry)
     clock, post = fry.page.clock, Post(fry)
@@ -156,10 +231,14 @@ def test_a_draft_is_sent_400_ms_after_a_pause(fry: Person, document: int) -> Non
     assert post.texts == ["a", "abc", "abcd"], "and nothing twice"
     post.passes()
     fry.sees_saved("Draft saved")
+    nothing_was_seen(leela, fry, document)
 
 
-def test_whoever_does_not_pause_is_saved_every_2_s(fry: Person, document: int) -> None:
+def test_whoever_does_not_pause_is_saved_every_2_s(
+    leela: Person, fry: Person, document: int
+) -> None:
     """Ten letters a second, for five seconds: what is sent tells when it was."""
+    looks_on(leela, document)
     fry.edits(document)
     stops_the_clock(fry)
     clock, post = fry.page.clock, Post(fry)
@@ -172,10 +251,13 @@ def test_whoever_does_not_pause_is_saved_every_2_s(fry: Person, document: int) -
     letters_sent = [0, *map(len, post.texts)]
     assert letters_sent[-1] > 30
     assert all(later - earlier <= 21 for earlier, later in pairwise(letters_sent))
+    fry.page.unroute(DRAFT)
+    nothing_was_seen(leela, fry, document)
 
 
-def test_one_draft_at_a_time_is_under_way(fry: Person, document: int) -> None:
+def test_one_draft_at_a_time_is_under_way(leela: Person, fry: Person, document: int) -> None:
     """What is typed meanwhile waits, and then only the newest is sent."""
+    looks_on(leela, document)
     fry.edits(document)
     stops_the_clock(fry)
     clock, post = fry.page.clock, Post(fry)
@@ -190,15 +272,17 @@ def test_one_draft_at_a_time_is_under_way(fry: Person, document: int) -> None:
     assert post.texts == ["One.", "One. Two. Three. Four."]
     post.passes()
     fry.sees_saved("Draft saved")
+    nothing_was_seen(leela, fry, document)
 
 
 @pytest.mark.complaints
 def test_the_line_says_where_the_text_is(
-    stack: Stack, cable: Cable, person: PersonMaker, document: int
+    stack: Stack, cable: Cable, person: PersonMaker, leela: Person, document: int
 ) -> None:
     """Saving, until the server has answered; then when it was. Without a network, that
     the browser has it; and the server again when that is back."""
     fry = person("fry", url=stack.cable_url)
+    looks_on(leela, document)
     fry.edits(document)
     post = Post(fry)
     with fry.page.expect_request(DRAFT):
@@ -220,3 +304,4 @@ def test_the_line_says_where_the_text_is(
     fry.is_connected("live", within=BACK)
     fry.sees_saved("Draft saved")
     assert fry.page.evaluate(KEPT) == 0
+    nothing_was_seen(leela, fry, document)
