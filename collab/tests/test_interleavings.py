@@ -52,7 +52,7 @@ STEPS = st.lists(
     max_size=12,
 )
 #: What must come in each run, however the others turn out: a merge, changes that overlap,
-#: and a pen that is taken back.
+#: a pen that is taken back, and one that is not because somebody has written.
 MERGED: list[Step] = [
     (0, ("open", "type", "expire")),
     (1, ("open", "type", "publish", "done")),
@@ -68,6 +68,7 @@ TAKEN_BACK: list[Step] = [
     (1, ("open", "type", "done")),
     (0, ("take back", "type", "publish")),
 ]
+REWRITTEN: list[Step] = [*MERGED[:2], (0, ("take back", "publish"))]
 
 
 @dataclass
@@ -371,6 +372,7 @@ class Interleavings(TestCase):
     @example(MERGED)
     @example(OVERLAPPING)
     @example(TAKEN_BACK)
+    @example(REWRITTEN)
     def test_no_order_loses_text_or_lets_two_write(self, steps: list[Step]) -> None:
         workspace = Workspace()
         for who, actions in steps:
