@@ -24,6 +24,9 @@ from .subjects import DOCUMENTS, READING, Claim, content, document_of, pen
 from .timings import RENEW_SECONDS
 
 Kind = SecurityEvent.Kind
+#: Before any renewal, by the monotonic clock.
+LONG_AGO = float("-inf")
+_renewed_at = LONG_AGO
 
 #: A document, a page of it, and what that holds.
 Claimed = tuple[int, Page, Claim]
@@ -44,14 +47,20 @@ def note_opened(pages: Sequence[Page], **kwargs: Any) -> None:
 @receiver([joined, returned])
 def give_back_leases(pages: Sequence[Page], **kwargs: Any) -> None:
     """A page that was away (asleep, without a network) goes on where it was, and
-    whatever it holds lasts for a whole time from now, if its person may still hold it."""
+    whatever it holds lasts for a whole time from now, if its person may still hold it.
+    Its editor is told soon: the next heartbeat renews all pens, since news of one must
+    not be taken for news of another."""
+    global _renewed_at
     rightful = _rightful(pages)
     for document, page, claim in rightful:
         if claim.pen:
             editing.regain(document, page.user_id, claim.pen)
+            _renewed_at = LONG_AGO
         if claim.heading:
             headings.regain(document, page.user_id, claim.heading)
-    _renew(rightful)
+    pens, others = _held(rightful)
+    editing.renew(pens)
+    headings.renew(others)
 
 
 @receiver(left)
@@ -91,23 +100,26 @@ def _rightful(pages: Sequence[Page]) -> Sequence[Claimed]:
     return [claimed for claimed in claims if (claimed[1].user_id, claimed[0]) in allowed]
 
 
-def _renew(claims: Sequence[Claimed]) -> None:
-    editing.renew({(document, claim.pen) for document, _, claim in claims if claim.pen})
-    headings.renew({(document, claim.heading) for document, _, claim in claims if claim.heading})
-
-
-_renewed_at = 0.0
+def _held(claims: Sequence[Claimed]) -> tuple[set[tuple[int, int]], set[tuple[int, int]]]:
+    """The pens and the headings' leases that are claimed, as pairs of document and fence."""
+    return (
+        {(document, claim.pen) for document, _, claim in claims if claim.pen},
+        {(document, claim.heading) for document, _, claim in claims if claim.heading},
+    )
 
 
 @receiver(heartbeat)
 def keep_leases(pages: Sequence[Page], **kwargs: Any) -> None:
     """Renew the leases of the pages this process holds, together, if their people may
-    still hold them."""
+    still hold them. If that fails, the next heartbeat tries again."""
     global _renewed_at
-    if time.monotonic() - _renewed_at + conf().heartbeat_seconds < RENEW_SECONDS:
+    now = time.monotonic()
+    if now - _renewed_at + conf().heartbeat_seconds < RENEW_SECONDS:
         return  # the next heartbeat is early enough
-    _renewed_at = time.monotonic()
-    _renew(_rightful(pages))
+    pens, others = _held(_rightful(pages))
+    editing.renew_all(pens)
+    headings.renew(others)
+    _renewed_at = now
 
 
 @receiver(swept)

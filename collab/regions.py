@@ -251,8 +251,8 @@ def _pen(pk: int) -> dict[str, Any] | None:
 def renewal() -> Context:
     """Each time it comes, an editor with the pen may be typed in for as long as a
     renewal lasts, but for the time by which it may be late. It is the same for all
-    editors of a process, which renews for all of them together, and for each that
-    comes back: who has lost the pen is told by ``editor_pen``."""
+    editors of a process, which renews for all of them together: who has lost the pen is
+    told by ``editor_pen``."""
     lasts = int(1000 * (LEASE_SECONDS - RENEW_SECONDS))
     return {"renewed": editing.renewed_at(), "milliseconds": lasts}
 

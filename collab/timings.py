@@ -10,7 +10,7 @@ from django.conf import settings
 LEASE_SECONDS: float = getattr(settings, "LEASE_SECONDS", 30.0)
 #: The server renews the leases of connected pages this often.
 RENEW_SECONDS: float = getattr(settings, "RENEW_SECONDS", 10.0)
-#: Editors are told of renewals at most this often (each page that opens brings one).
+#: Editors are told of renewals at most this often (whoever opens an editor brings one).
 PULSE_SECONDS: float = getattr(settings, "PULSE_SECONDS", 2.0)
 #: Who is asked for the pen has this long to answer; then it is handed over.
 ANSWER_SECONDS: float = getattr(settings, "ANSWER_SECONDS", 30.0)

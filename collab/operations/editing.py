@@ -164,16 +164,24 @@ def pass_on() -> None:
 
 
 def renew(claims: Collection[tuple[int, int]]) -> None:
-    """Keep the pens of the pages that are connected to this process, and tell its
-    editors, all in one: pairs of document and fence."""
-    global _renewed_at
+    """Keep the pens of pages that have just come: pairs of document and fence. It says
+    nothing of any other pen, so nobody is told."""
     Document.objects.renew(claims)
-    _renewed_at = timezone.now()
-    changed(RENEWALS)
+
+
+def renew_all(claims: Collection[tuple[int, int]]) -> None:
+    """Keep the pens of all pages that are connected to this process, and tell its
+    editors, all in one. They rely on it: so only when it is written, and of no later
+    time than the oldest of these pens was renewed at."""
+    global _renewed_at
+    begun_at = timezone.now()
+    if Document.objects.renew(claims):
+        _renewed_at = begun_at
+        changed(RENEWALS)
 
 
 def renewed_at() -> datetime:
-    """When this process has last renewed pens; until then, when it has begun."""
+    """When this process has last renewed all its pens; until then, when it has begun."""
     return _renewed_at
 
 

@@ -265,7 +265,7 @@ def test_housekeeping(leela: Person) -> None:
     session.save()
     held = [(pk, 1) for pk in Document.objects.held().values_list("pk", flat=True)[:20]]
     hot: dict[str, Callable[[], object]] = {
-        "leases: renewal": lambda: editing.renew(set(held)),
+        "leases: renewal": lambda: editing.renew_all(set(held)),
         "leases: expiry": editing.expire,
         "leases: handover": editing.pass_on,
         "leases: taking": lambda: editing.take(document.pk, leela.pk),

@@ -6,9 +6,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import pairwise
+from unittest.mock import Mock
 
 import pytest
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
 from django.db.models.functions import Now
 
 from collab import listeners
@@ -19,9 +20,10 @@ from collab.live.models import Connection, Node
 from collab.live.presence import Page
 from collab.live.testing import announced
 from collab.models import Activity, Document, Person, Reading
+from collab.models.lease import LeaseQuerySet
 from collab.operations import activity, documents, editing, reading
 from collab.operations.documents import Content
-from collab.subjects import RENEWALS
+from collab.subjects import RENEWALS, subject_of
 from collab.text import excerpt
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -148,16 +150,57 @@ def test_pens_are_renewed_before_it_is_too_late(
 def test_a_page_that_is_back_has_its_pen_for_a_whole_time(
     leela: Person, document: Document
 ) -> None:
-    """However much of it was left."""
+    """However much of it was left; and its editor is told with all others, soon."""
     editing.take(document.pk, leela.pk)
     nearly = Now() + timedelta(seconds=1)
     Document.objects.filter(pk=document.pk).update(expires_at=nearly)
     page = Page("p", leela.pk, f"document:{document.pk}", "editing", "1")
+    listeners.keep_leases([])
     with announced() as topics:
         signals.returned.send(sender=None, pages=[page])
     later = Now() + timedelta(seconds=20)
     assert Document.objects.filter(expires_at__gt=later, fence=1).exists()
+    assert topics == set()
+    with announced() as topics:
+        listeners.keep_leases([page])
     assert topics == {RENEWALS}
+
+
+def test_a_page_that_opens_says_nothing_of_others_pens(
+    leela: Person, fry: Person, document: Document
+) -> None:
+    """Neither a list, nor another editor: theirs may have been renewed long before, or
+    not at all, and whoever believed otherwise would type for too long."""
+    editing.take(document.pk, leela.pk)
+    before = editing.renewed_at()
+    other = documents.create(fry.pk, Content("Another", ""))
+    editing.take(other.pk, fry.pk)
+    pages = [Page("l", fry.pk, "", "", ""), Page("e", fry.pk, subject_of(other.pk), "editing", "1")]
+    with announced() as topics:
+        signals.joined.send(sender=None, pages=pages)
+        editing.renew_all(set())
+        editing.renew_all({(document.pk, 99)})
+    assert RENEWALS not in topics
+    assert editing.renewed_at() == before
+
+
+def test_a_renewal_that_fails_is_not_told_and_tried_again(
+    leela: Person, document: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the next heartbeat, not only when it would be due anew."""
+    editing.take(document.pk, leela.pk)
+    page = Page("p", leela.pk, subject_of(document.pk), "editing", "1")
+    monkeypatch.setattr(listeners, "_renewed_at", listeners.LONG_AGO)
+    before = editing.renewed_at()
+    with monkeypatch.context() as away:
+        away.setattr(LeaseQuerySet, "renew", Mock(side_effect=OperationalError))
+        with announced() as topics, pytest.raises(OperationalError):
+            listeners.keep_leases([page])
+    assert (topics, editing.renewed_at()) == (set(), before)
+    with announced() as topics:
+        listeners.keep_leases([page])
+    assert topics == {RENEWALS}
+    assert editing.renewed_at() > before
 
 
 def test_a_stale_page_does_not_hinder_the_holders_renewal(

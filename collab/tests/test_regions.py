@@ -72,7 +72,7 @@ async def beats(document: Document, fry: Person) -> None:
 async def renews(document: Document, fry: Person) -> None:
     """As the server does at a heartbeat, for whoever has the pen."""
     await document.arefresh_from_db()
-    await sync_to_async(editing.renew)([(document.pk, document.fence)])
+    await sync_to_async(editing.renew_all)([(document.pk, document.fence)])
 
 
 async def types(document: Document, fry: Person) -> None:
@@ -161,7 +161,7 @@ async def test_a_renewal_costs_nobody_else_anything(
     assert fence
     async with visit(leela, url.format(pk=document.pk)) as page:
         with announced() as topics:
-            await sync_to_async(editing.renew)([(document.pk, fence)])
+            await sync_to_async(editing.renew_all)([(document.pk, fence)])
         assert topics
         for shown in page.regions:
             assert topics.isdisjoint(regions.topics_of(shown)), shown
