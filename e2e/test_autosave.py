@@ -13,7 +13,7 @@ from playwright.sync_api import FilePayload, Request, Route, expect
 
 from e2e.cable import Cable
 from e2e.observers import TEXTS, html
-from e2e.people import Person, PersonMaker
+from e2e.people import LEAVE, Person, PersonMaker
 from e2e.stack import Stack
 from e2e.test_conflict import expires
 
@@ -305,3 +305,103 @@ def test_the_line_says_where_the_text_is(
     fry.sees_saved("Draft saved")
     assert fry.page.evaluate(KEPT) == 0
     nothing_was_seen(leela, fry, document)
+
+
+TOO_LONG = "A word too many. " * 12_000
+KEPT_TEXTS = "() => Object.values(localStorage).map((kept) => JSON.parse(kept).text)"
+#: A browser whose storage is full, and one that forbids it.
+FULL = "Storage.prototype.setItem = () => { throw new DOMException('full'); };"
+FORBIDDEN = """
+Object.defineProperty(window, "localStorage", { get() { throw new DOMException("no"); } });
+"""
+
+
+@pytest.mark.complaints
+def test_a_kept_text_that_is_refused_is_not_overwritten(
+    stack: Stack, leela: Person, fry: Person, document: int
+) -> None:
+    """It is too long for a document. The next editor says so and shows it, and what is
+    typed there is kept beside it; it goes when Fry throws it away."""
+    leela.opens(document)
+    fry.edits(document)
+    fry.types(TOO_LONG)
+    expect(fry.save_state).to_contain_text("200 KB")
+    fry.opens(document)
+    leela.sees_pen("free", within=LEAVE)
+    fry.edits(document)
+    kept = fry.test_id("kept-text")
+    expect(kept).to_contain_text("could not be kept here. This text has 204 KB")
+    kept.get_by_text("Show the text").click()
+    expect(kept.get_by_label("Unsaved text")).to_have_value(TOO_LONG)
+    fry.page.route(DRAFT, lambda route: route.abort())
+    fry.types("The next stay.")
+    expect(fry.save_state).to_have_attribute("data-state", "unsaved")
+    assert sorted(fry.page.evaluate(KEPT_TEXTS)) == [TOO_LONG, "The next stay."]
+    fry.page.unroute(DRAFT)
+    fry.sees_saved("Draft saved")
+    assert fry.page.evaluate(KEPT_TEXTS) == [TOO_LONG]
+    kept.get_by_role("button", name="Discard").click()
+    expect(kept).to_have_count(0)
+    assert fry.page.evaluate(KEPT) == 0
+    leela.sees_text("Good news.")
+
+
+@pytest.mark.complaints
+def test_a_kept_text_is_handed_in_until_the_server_has_it(fry: Person, document: int) -> None:
+    """The first try fails; newer words of the stay it is from are not forgotten for it."""
+    fry.edits(document)
+    fry.page.route(DRAFT, lambda route: route.abort())
+    fry.types("Kept.")
+    expect(fry.save_state).to_have_attribute("data-state", "unsaved")
+    other = fry.context.new_page()
+    held: list[Route] = []
+    other.route(DRAFT, lambda route: route.fulfill(status=503, body="no"), times=1)
+    other.goto(f"{fry.url}/documents/{document}/")
+    restore = other.get_by_role("link", name=re.compile("Restore your text from"))
+    expect(restore).to_have_count(0)
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    other.route(DRAFT, hold)
+    while not held:
+        other.wait_for_timeout(10)
+    fry.types("Kept, and more.")
+    held[0].continue_()
+    other.unroute(DRAFT, hold)
+    restore.click()
+    expect(other.get_by_test_id("diff")).to_contain_text("and more")
+    assert other.evaluate(KEPT) == 0
+
+
+@pytest.mark.complaints
+@pytest.mark.parametrize("storage", [FULL, FORBIDDEN], ids=["full", "forbidden"])
+def test_without_storage_the_line_is_honest(fry: Person, document: int, storage: str) -> None:
+    """Nothing is green that the server has not answered, and it gets what is typed."""
+    fry.context.add_init_script(storage)
+    fry.edits(document)
+    fry.types("Sent.")
+    fry.sees_saved("Draft saved")
+    fry.page.route(DRAFT, lambda route: route.abort())
+    fry.types("Sent, and sent again.")
+    expect(fry.save_state).to_have_attribute("data-state", "unsaved")
+    fry.page.unroute(DRAFT)
+    fry.sees_saved("Draft saved")
+
+
+@pytest.mark.complaints
+def test_a_text_beyond_what_the_server_reads(fry: Person, document: int) -> None:
+    """Eleven megabytes: the editor stays, says why nothing is saved, and goes on when
+    the text is shorter."""
+    fry.edits(document)
+    fry.text_field.evaluate(
+        "(field) => { field.value = 'x'.repeat(11_000_000);"
+        " field.dispatchEvent(new Event('input', { bubbles: true })); }"
+    )
+    expect(fry.save_state).to_contain_text("takes no text of this size", timeout=20_000)
+    assert fry.text_field.evaluate("(field) => field.value.length") == 11_000_000
+    fry.button("Save").click()
+    expect(fry.save_state).to_be_visible()
+    fry.types("Shorter.")
+    fry.sees_saved("Draft saved")
+    fry.saves()

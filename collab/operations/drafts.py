@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
+
 from django.db import transaction
 from django.db.models.functions import Now
 
@@ -15,7 +18,14 @@ from ..text import normalise
 
 @transaction.atomic
 def keep(
-    pk: int, person_id: int, *, text: str, fence: int, version: int, sequence: int
+    pk: int,
+    person_id: int,
+    *,
+    text: str,
+    fence: int,
+    version: int,
+    sequence: int,
+    is_late: bool = False,
 ) -> tuple[Draft, bool]:
     """Keep what is in an editor now, whoever has the pen meanwhile, and if the
     document is in the trash.
@@ -30,6 +40,8 @@ def keep(
         fence: the fence under which the editor was opened.
         version: the version that the text began from.
         sequence: rises with each change in that editor.
+        is_late: a browser has kept it for a while. Then it is as old as its sequence
+            says, which browsers take from their clocks (in milliseconds).
 
     Returns:
         The draft as it stands now, and whether this editor still has the pen.
@@ -49,18 +61,23 @@ def keep(
         "base_version": version,
         "sequence": sequence,
         "is_settled": text == saved,
+        "saved_at": _typed_at(sequence) if is_late else Now(),
     }
     draft, is_new = Draft.objects.get_or_create(
         document_id=pk, person_id=person_id, fence=fence, defaults=content
     )
     if not is_new:
-        newer = Draft.objects.filter(pk=draft.pk, sequence__lt=sequence)
-        newer.update(**content, saved_at=Now())
-        draft.refresh_from_db()
+        Draft.objects.filter(pk=draft.pk, sequence__lt=sequence).update(**content)
+    draft.refresh_from_db()
     meter.count("autosaves")
     if has_pen:
         changed(typing(pk))
     return draft, has_pen
+
+
+def _typed_at(sequence: int) -> datetime:
+    """No later than now, whatever a browser believes."""
+    return datetime.fromtimestamp(min(sequence / 1000, time.time()), UTC)
 
 
 def settle(

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from django.db import connection
+from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
+from pytest_django import Settings
 
 from collab import queries
 from collab.errors import UnknownStay
@@ -20,10 +25,14 @@ from collab.operations.documents import Content
 pytestmark = pytest.mark.django_db
 
 
-def keep(document: Document, person: Person, text: str, sequence: int, **known: int) -> bool:
+def keep(
+    document: Document, person: Person, text: str, sequence: int, fence: int = 1, version: int = 1
+) -> bool:
     """Keep a text; returns whether the pen is there."""
-    stay = {"fence": 1, "version": 1, **known}
-    return drafts.keep(document.pk, person.pk, text=text, sequence=sequence, **stay)[1]
+    _, has_pen = drafts.keep(
+        document.pk, person.pk, text=text, sequence=sequence, fence=fence, version=version
+    )
+    return has_pen
 
 
 def texts(document: Document, person: Person) -> list[str]:
@@ -266,3 +275,53 @@ def test_an_autosave_after_the_save_does_not_take_it_back(client: Client, fry: P
     answer = client.post(reverse("autosave", args=[pk]), fields)
     assert "Saved" in answer.content.decode()
     assert "Draft saved" not in answer.content.decode()
+
+
+# What a browser had kept.
+
+
+def hand_in(client: Client, document: Document, typed: str, **changed: str) -> HttpResponse:
+    fields = {**form(document, typed), "kept": "1", **changed}
+    return client.post(f"/documents/{document.pk}/draft/", fields)  # type: ignore[return-value]
+
+
+def test_a_text_that_a_browser_has_kept_is_as_old_as_its_typing(
+    as_fry: Client, document: Document, fry: Person, fence: int
+) -> None:
+    """Not as young as the visit at which it is handed in; and nobody types in future."""
+    typed = datetime(2026, 1, 2, 14, 2, tzinfo=UTC)
+    hand_in(as_fry, document, "Kept", sequence=f"{typed.timestamp() * 1000:.0f}")
+    assert queries.unsaved(document.pk, fry.pk).get().saved_at == typed
+    hand_in(as_fry, document, "Kept by a clock that is wrong", sequence=str(2**53))
+    assert queries.unsaved(document.pk, fry.pk).get().saved_at <= timezone.now()
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"), [({"text": "x" * 200_001}, "200 KB"), ({"fence": "99"}, "does not fit")]
+)
+def test_a_kept_text_that_is_refused_is_shown(
+    as_fry: Client, document: Document, fence: int, changed: dict[str, str], says: str
+) -> None:
+    """With the reason, the text itself, and a way to be rid of it."""
+    answer = hand_in(as_fry, document, "Kept", **changed)
+    assert answer.status_code == 422
+    shown = answer.content.decode()
+    assert says in shown
+    assert f"{changed.get('text', 'Kept')}</textarea>" in shown
+    assert 'form="kept" name="discard"' in shown
+    discarded = hand_in(as_fry, document, "Kept", discard="1", **changed)
+    assert discarded.status_code == 200
+    assert says not in discarded.content.decode()
+    assert not Draft.objects.exists()
+
+
+def test_a_kept_text_that_comes_too_often_waits(
+    as_fry: Client, document: Document, fence: int, settings: Settings
+) -> None:
+    """In the browser, which is told for how long, and so is the person."""
+    settings.LIMITS = {"autosaves_per_minute": 1}
+    hand_in(as_fry, document, "One")
+    answer = hand_in(as_fry, document, "Two", sequence="6")
+    assert answer.status_code == 429
+    assert answer["Retry-After"]
+    assert "sends it again by itself" in answer.content.decode()

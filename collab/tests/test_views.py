@@ -593,6 +593,22 @@ def test_a_request_that_is_too_large_is_413(as_leela: Client, settings: object) 
     assert response.status_code == 413
 
 
+@pytest.mark.parametrize("address", ["edit", "draft", "rename", "pen"])
+def test_a_part_that_is_too_large_leaves_the_page_as_it_is(
+    as_leela: Client, document: Document, settings: object, address: str
+) -> None:
+    """The editor has what was typed, and says so: no other page may take its place."""
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000  # type: ignore[attr-defined]
+    response = as_leela.post(
+        f"/documents/{document.pk}/{address}/",
+        "text=" + "x" * 2000,
+        content_type="application/x-www-form-urlencoded",
+        headers={"HX-Request": "true"},
+    )
+    assert (response.status_code, response["HX-Reswap"]) == (413, "none")
+    assert int(response["Retry-After"]) >= 60
+
+
 def test_health(stranger: Client) -> None:
     """200 for load balancers, without a session."""
     assert stranger.get("/healthz").json() == {"status": "ok"}

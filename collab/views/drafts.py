@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -13,7 +15,7 @@ from .. import queries
 from ..differences import difference
 from ..errors import Refused, UnknownStay
 from ..forms import DraftForm
-from ..models import Draft
+from ..models import Document, Draft
 from ..operations import drafts, editing
 from ..permissions import editable_document, followable_times
 from .addresses import to_editor
@@ -30,36 +32,47 @@ def autosave(request: PersonRequest, pk: int) -> HttpResponse:
     while, see :mod:`.limits`.
 
     With ``kept``, it is what a browser had kept when the server was away; the
-    answer is then the list of unsaved texts."""
+    answer is then the list of unsaved texts, and what is wrong with this one.
+    ``discard`` says that it is not wanted any more."""
     document = followable_times(request.user, pk)
     form = DraftForm(request.POST)
-    context = {"document": document, "form": form, "drafts": []}
     try:
         may_keep(request)
     except Refused as error:
-        context["refusal"] = error
-        return with_wait(render(request, "partials/save_state.html", context), error)
+        return with_wait(_state(request, document, form, refusal=error), error)
+    if "discard" in request.POST:
+        return _state(request, document, DraftForm())
     if not form.is_valid():
-        return render(request, "partials/save_state.html", context, status=422)
-    kept = {name: form.cleaned_data[name] for name in ("text", "fence", "sequence")}
+        return _state(request, document, form, status=422)
+    known = {name: form.cleaned_data[name] for name in ("text", "fence", "sequence")}
     version = begun_from(request, document, form)
+    is_late = "kept" in request.POST
     try:
-        draft, has_pen = drafts.keep(pk, request.user.pk, **kept, version=version)
+        draft, has_pen = drafts.keep(pk, request.user.pk, **known, version=version, is_late=is_late)
     except UnknownStay as error:
         form.add_error(None, str(error))
-        return render(request, "partials/save_state.html", context, status=422)
-    if "kept" in request.POST:
-        context["drafts"] = queries.unsaved(pk, request.user.pk)
-        return render(request, "includes/unsaved.html", context)
-    context |= {
+        return _state(request, document, form, status=422)
+    state = {
         "draft": draft,
         "has_pen": has_pen,
         "saved": has_pen and draft.is_settled,
-        "sequence": kept["sequence"],
+        "sequence": known["sequence"],
         "version": version,
     }
-    status = 200 if has_pen else 409
-    return render(request, "partials/save_state.html", context, status=status)
+    status = 200 if has_pen or is_late else 409
+    return _state(request, document, form, status=status, **state)
+
+
+def _state(
+    request: PersonRequest, document: Document, form: DraftForm, status: int = 200, **known: Any
+) -> HttpResponse:
+    """Where the text is now, for whichever page has sent it."""
+    context = {"document": document, "form": form, **known}
+    if "kept" not in request.POST:
+        return render(request, "partials/save_state.html", context, status=status)
+    unsaved = queries.unsaved(document.pk, request.user.pk)
+    context = {"document": document, "drafts": unsaved, "kept": context}
+    return render(request, "includes/unsaved.html", context, status=status)
 
 
 @limited("comparisons", READS)

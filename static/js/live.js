@@ -10,10 +10,8 @@
   });
   document.addEventListener("htmx:ws:close", ({ detail }) => {
     root.dataset.live = "offline";
-    // It will not be tried again: signed out (4401), too many pages (4429), or the page
-    // must be loaded anew.
-    const final = { 1009: 4403, 4400: 4403, 4401: 4401, 4403: 4403, 4429: 4429 };
-    if (detail.code in final) root.dataset.closed = final[detail.code];
+    // These are not tried again: the server says why, or the page said too much (1009).
+    if (detail.code >= 4400 || detail.code === 1009) root.dataset.closed = detail.code;
   });
   // A page out of the back/forward cache has lost its socket and its state.
   addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
