@@ -86,6 +86,13 @@ def free_leases(pages: Sequence[Page], **kwargs: Any) -> None:
             headings.release(document, page.user_id, claim.heading)
 
 
+@receiver(left)
+def withdraw_questions(pages: Sequence[Page], **kwargs: Any) -> None:
+    """The pen must not go to somebody who is not there to take it."""
+    gone = {(document_of(page.subject), page.user_id) for page in pages}
+    editing.forget_questions({(pk, person) for pk, person in gone if pk is not None})
+
+
 def _claims(pages: Sequence[Page]) -> Iterator[Claimed]:
     for page in pages:
         document = document_of(page.subject)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
@@ -39,7 +41,7 @@ from .models.person import FACE, STAND_IN
 from .packing import unpack
 from .prepared import Prepared
 from .subjects import WATCHING, Claim, document_of, subject_of
-from .timings import FACES
+from .timings import FACES, TOGETHER_SECONDS
 
 if TYPE_CHECKING:
     from .models.document import DocumentQuerySet
@@ -53,6 +55,8 @@ SORTS = {
 VERSIONS = 2**31 - 1
 #: What badges and lists show of a person.
 SHOWN = ("id", *FACE)
+#: A run of events is looked at for so many times the longest pause in it.
+RUN_LENGTHS = 10
 FILTERS = ("all", "mine", "editing", "unread", "templates")
 
 
@@ -295,6 +299,42 @@ def claims(person_id: int, document_id: int) -> list[Claim]:
     return [Claim.of(claim) for claim in held.values_list("claim", flat=True)]
 
 
+@dataclass(frozen=True)
+class Run:
+    """Events of one document that follow each other closely, up to one of them."""
+
+    #: The id of the first; 0 when it began longer ago than anybody looks.
+    start: int
+    #: Who did those before the one that it is for.
+    actors: tuple[int, ...] = ()
+
+
+def runs_of_activity(events: Collection[Activity]) -> Mapping[int, Run]:
+    """The run that each of these events belongs to, by the event's id, in one query."""
+    if not events:
+        return {}
+    together = timedelta(seconds=TOGETHER_SECONDS)
+    since = min(event.at for event in events) - RUN_LENGTHS * together
+    near = Activity.objects.filter(document__in={e.document_id for e in events}, at__gt=since)
+    runs: dict[int, Run] = {}
+    last: dict[int, tuple[int, int, datetime]] = {}
+    for pk, document, actor, at in near.order_by("pk").values_list("pk", "document", "actor", "at"):
+        before = last.get(document)
+        if before is not None and at - before[2] <= together:
+            run = runs[before[0]]
+            runs[pk] = Run(run.start, (*run.actors, before[1]))
+        else:
+            runs[pk] = Run(0 if at - since <= together else pk)
+        last[document] = (pk, actor, at)
+    return runs
+
+
+def is_here(person_id: int, document_id: int) -> bool:
+    """Does this person still have a page of the document?"""
+    pages = Connection.objects.live().on(subject_of(document_id))
+    return pages.filter(user=person_id).exists()
+
+
 def last_save(document_id: int) -> Activity | None:
     """The document's last save, with who made it."""
     saves = Activity.objects.filter(document=document_id, verb=Activity.Verb.SAVED)
@@ -388,6 +428,19 @@ def revisions(document_id: int, *, named: bool = False) -> models.QuerySet[Revis
     if named:
         kept = kept.exclude(name="")
     return kept.defer("packed")
+
+
+def text_saves(document_id: int, *, after: int, to: int) -> list[Revision]:
+    """The versions after one, and up to another, that are another text, newest first.
+    Another title or cover alone is none."""
+    kept = list(revisions(document_id).filter(version__gte=after, version__lte=to))
+    found = [new for new, old in pairwise(kept) if _is_other_text(new, old)]
+    return found or kept[:1]
+
+
+def _is_other_text(new: Revision, old: Revision) -> bool:
+    has_words = new.words_added or new.words_removed
+    return bool(has_words) or (new.title, new.cover) == (old.title, old.cover)
 
 
 def revision(document_id: int, version: int) -> Revision | None:

@@ -22,6 +22,18 @@ FLUSH_SECONDS: float = getattr(settings, "FLUSH_SECONDS", 2.0)
 WATCH_SECONDS: float = getattr(settings, "WATCH_SECONDS", 1.0)
 #: The status page is rendered at most this often.
 STATUS_SECONDS: float = getattr(settings, "STATUS_SECONDS", 2.0)
+#: A toast goes after this long, unless somebody points at it.
+TOAST_SECONDS: float = 8.0
+#: Events of one document that follow each other within this time are one toast.
+TOGETHER_SECONDS: float = getattr(settings, "TOGETHER_SECONDS", 30.0)
+#: A cut of the connection that is shorter is not worth a word.
+BANNER_SECONDS: float = 3.0
+#: An editor sends a draft after a pause in the typing of this length...
+PAUSE_SECONDS: float = getattr(settings, "PAUSE_SECONDS", 0.4)
+#: ...and at least this often.
+AUTOSAVE_SECONDS: float = getattr(settings, "AUTOSAVE_SECONDS", 2.0)
+#: Whoever types a title tells so this often.
+HOLD_SECONDS: float = getattr(settings, "HOLD_SECONDS", 5.0)
 #: A person who comes back to a document within this time has not "opened" it anew.
 REOPEN_SECONDS: float = getattr(settings, "REOPEN_SECONDS", 300.0)
 #: The trash keeps a document for this many days.

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from e2e.cable import Cable
 from e2e.observers import PEN_TIMES, html
 from e2e.pages import Written
-from e2e.people import Person, PersonMaker
+from e2e.people import LEAVE, Person, PersonMaker
 from e2e.stack import Stack
 from e2e.test_autosave import DRAFT
 
@@ -48,6 +48,8 @@ def takes_at_once(person: Person, document: int, reason: str) -> None:
     person.page.get_by_text("Take the pen at once").click()
     person.page.get_by_label(re.compile("^Why")).fill(reason)
     person.button("Take the pen").click()
+    person.sees_pen("mine", "The pen is yours")
+    person.button("Start editing").click()
     person.sees_pen("mine", "You are editing")
 
 
@@ -151,3 +153,28 @@ def test_the_author_takes_the_pen(leela: Person, fry: Person, written: Written) 
     expect(fry.text_field).not_to_be_editable()
     fry.opens(document)
     expect(fry.page.get_by_role("link", name=re.compile("Restore your text"))).to_be_visible()
+
+
+def test_a_pen_that_is_taken_brings_what_was_not_sent_yet(
+    leela: Person, fry: Person, written: Written
+) -> None:
+    """None of Fry's drafts has reached the server; his page hands over what is in it."""
+    document = written(by="leela")
+    fry.edits(document)
+    fry.page.route(re.compile(r"/draft/$"), lambda route: route.abort())
+    fry.types("Never sent by itself.")
+    expect(fry.save_state).to_have_attribute("data-state", "unsaved")
+    takes_at_once(leela, document, "The client waits")
+    fry.sees_pen("theirs", "The reason: The client waits")
+    leela.page.get_by_role("link", name=re.compile("Fry’s unsaved text from")).click()
+    expect(leela.test_id("diff")).to_contain_text("Never sent by itself")
+
+
+def test_who_asked_and_left_gets_no_pen(leela: Person, fry: Person, document: int) -> None:
+    """Leela closes her page; the question goes from Fry's, and he keeps the pen."""
+    fry.edits(document)
+    asks(leela, document)
+    expect(fry.test_id("asking")).to_be_visible()
+    leela.leaves()
+    expect(fry.test_id("asking")).to_have_count(0, timeout=LEAVE)
+    fry.sees_pen("mine")

@@ -61,11 +61,42 @@ def test_into_the_trash_while_somebody_edits(
     bender.sees_toast(hers, "restored", "Leela restored Delivery")
     expect(bender.row(hers)).to_be_visible()
     fry.sees_pen("free")
+    expect(fry.text_field).not_to_be_editable()
     fry.opens(hers)
     fry.page.get_by_role("link", name=re.compile("Restore your text from")).click()
     expect(fry.test_id("diff")).to_contain_text("half sentence")
     fry.button("Continue with this text").click()
     expect(fry.text_field).to_have_value("Fry's half sentence")
+    fry.saves()
+    leela.sees_text("Fry's half sentence")
+
+
+@pytest.mark.complaints
+def test_a_restored_document_is_gone_on_with_by_one(
+    leela: Person, fry: Person, bender: Person, hers: int
+) -> None:
+    """Nobody has the pen after a restore, so nobody types; of two, the first who asks
+    for it writes, and the other's page says so before a letter is typed."""
+    fry.edits(hers)
+    fry.types("Fry's half sentence")
+    fry.sees_saved("Draft saved")
+    leela.opens(hers)
+    bender.opens(hers)
+    leela.throws_away()
+    fry.sees_pen("theirs", "Leela moved this document to the trash.")
+    leela.button("Undo").click()
+    fry.sees_pen("free", "Nobody has the pen")
+    expect(fry.text_field).not_to_be_editable()
+    bender.link("Edit").click()
+    fry.sees_pen("theirs", "Bender has the pen now")
+    expect(fry.text_field).not_to_be_editable()
+    bender.finishes()
+    fry.sees_pen("free")
+    fry.button("Go on writing").click()
+    fry.sees_pen("mine")
+    expect(fry.text_field).to_have_value("Fry's half sentence")
+    expect(fry.text_field).to_be_editable()
+    bender.sees_pen("theirs", "Fry has had the pen since")
     fry.saves()
     leela.sees_text("Fry's half sentence")
 

@@ -156,6 +156,7 @@ def test_a_third_save_reopens_the_choices(
     bender.page.get_by_text("Take the pen at once").click()
     bender.page.get_by_label(re.compile("^Why")).fill("We leave at midnight")
     bender.button("Take the pen").click()
+    bender.button("Start editing").click()
     bender.types(BASE.replace("nine", "midnight"))
     bender.saves()
     bender.finishes()

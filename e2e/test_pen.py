@@ -111,7 +111,7 @@ def test_an_administrator_takes_the_pen_for_a_reason(
     hermes.page.get_by_text("Take the pen at once").click()
     hermes.page.get_by_label(re.compile("^Why")).fill("An audit")
     hermes.button("Take the pen").click()
-    hermes.sees_pen("mine", "You are editing")
+    hermes.sees_pen("mine", "The pen is yours")
     fry.sees_pen("theirs", "The reason: An audit")
 
 

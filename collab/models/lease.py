@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.db import connections, models
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, Value, When
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
@@ -40,7 +40,12 @@ def _expiry() -> Any:
 
 #: A row nobody holds. A grant and a release both end all that was asked.
 _NOBODY: dict[str, Any] = {"holder": None, "held_at": None, "expires_at": None, "active_at": None}
-_UNASKED: dict[str, Any] = {"asked_by": None, "asked_at": None, "yields_at": None}
+_UNASKED: dict[str, Any] = {
+    "asked_by": None,
+    "asked_at": None,
+    "asked_for": "",
+    "yields_at": None,
+}
 
 
 def batched(items: Iterable[tuple[int, int]], size: int) -> Iterator[list[tuple[int, int]]]:
@@ -56,7 +61,8 @@ class LeaseQuerySet(models.QuerySet["Any"]):
 
     A handover has two steps. ``ask`` notes who waits. When the holder agrees, is
     idle, or has not answered in time, ``begin_yield`` gives the holder's page a
-    moment to store what is in it, and ``hand_over`` moves the lease.
+    moment to store what is in it, and ``hand_over`` moves the lease. Who may take it
+    whatever the holder wants begins with that moment: ``demand``.
     """
 
     # States.
@@ -93,6 +99,10 @@ class LeaseQuerySet(models.QuerySet["Any"]):
     def yielded(self) -> Self:
         """The holder's page has had its moment."""
         return self._asked().filter(yields_at__lt=Now())
+
+    def waited_for(self, rows: Collection[int]) -> Self:
+        """Those of these rows that somebody has asked for."""
+        return self.filter(pk__in=rows, asked_by__isnull=False).order_by()
 
     def _asked(self) -> Self:
         # By the time, which is always past, and in no order: otherwise SQLite would
@@ -134,6 +144,14 @@ class LeaseQuerySet(models.QuerySet["Any"]):
         """
         return self._grant(self.filter(pk=pk, fence=fence), person_id, seized_for=reason)
 
+    def demand(self, pk: int, person_id: int, fence: int, reason: str) -> bool:
+        """The same, after the moment in which the holder's page stores what is in it.
+        It comes before whoever has asked."""
+        held = self.held().filter(pk=pk, fence=fence).exclude(holder=person_id)
+        asked = {"asked_by": person_id, "asked_at": Now(), "asked_for": reason}
+        until = Now() + timedelta(seconds=FLUSH_SECONDS)
+        return bool(held.update(**asked, yields_at=until))
+
     def _grant(self, rows: Self, person_id: Any, **also: Any) -> bool:
         granted = {
             **_UNASKED,
@@ -142,7 +160,8 @@ class LeaseQuerySet(models.QuerySet["Any"]):
             "held_at": Now(),
             "active_at": Now(),
             "expires_at": _expiry(),
-            "seized_for": "",
+            # Who goes on in another page, or tab, has still taken it for that.
+            "seized_for": Case(When(holder=person_id, then=F("seized_for")), default=Value("")),
         }
         return bool(rows.update(**{**granted, **also}))
 
@@ -208,8 +227,10 @@ class LeaseQuerySet(models.QuerySet["Any"]):
         return bool(held.update(asked_by=person_id, asked_at=Now()))
 
     def keep(self, pk: int, person_id: int, fence: int) -> bool:
-        """The holder says no; a handover that has begun is over, too."""
-        asked = self.held_under(pk, person_id, fence).filter(asked_by__isnull=False)
+        """The holder says no; a handover that has begun is over, too. To a demand
+        nobody says no."""
+        held = self.held_under(pk, person_id, fence)
+        asked = held.filter(asked_by__isnull=False, asked_for="")
         return bool(asked.update(**_UNASKED))
 
     def withdraw(self, pk: int, person_id: int) -> bool:
@@ -242,7 +263,7 @@ class LeaseQuerySet(models.QuerySet["Any"]):
             fence: the holder's; if it has moved on, this has no effect.
         """
         asked = self.filter(pk=pk, fence=fence, holder__isnull=False, asked_by__isnull=False)
-        return self._grant(asked, F("asked_by"), active_at=None)
+        return self._grant(asked, F("asked_by"), active_at=None, seized_for=F("asked_for"))
 
 
 class Lease(models.Model):
@@ -274,6 +295,10 @@ class Lease(models.Model):
         related_name="%(class)s_requests",
     )
     asked_at = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
+    #: Why, if the holder is not free to keep it.
+    asked_for = models.CharField(
+        max_length=REASON_CHARACTERS, blank=True, db_default="", editable=False
+    )
     yields_at = models.DateTimeField(null=True, blank=True, editable=False)
     #: Why it was taken from the holder before, if it was taken by force.
     seized_for = models.CharField(max_length=REASON_CHARACTERS, blank=True, editable=False)

@@ -144,12 +144,12 @@ def publish(
     version: int,
     sequence: int | None = None,
     page: str = "",
-) -> tuple[int, Revision | None]:
+) -> tuple[int, list[Revision]]:
     """Like :func:`save`; what somebody else has saved meanwhile is merged.
 
     Returns:
-        The new version, and the save it was merged with, if there was one: another
-        title is none.
+        The new version, and the saves it was merged with, newest first, if there were
+        any: another title is none.
 
     Raises:
         StaleSave: the fence has moved on, or the version was never there, or the
@@ -158,17 +158,17 @@ def publish(
     """
     stay: dict[str, Any] = {"fence": fence, "sequence": sequence}
     try:
-        return save(pk, person_id, text, version=version, page=page, **stay), None
+        return save(pk, person_id, text, version=version, page=page, **stay), []
     except StaleSave:
         if not Document.objects.held_under(pk, person_id, fence).exists():
             raise
     present = Document.objects.get(pk=pk)
-    base, other = queries.revision(pk, version), queries.revision(pk, present.version)
-    if base is None or other is None or base.version == present.version:
+    base = queries.revision(pk, version)
+    if base is None or base.version == present.version:
         raise StaleSave
     before = queries.text_of(base)
     if before == present.text:  # only the heading is another
-        return save(pk, person_id, text, version=present.version, page=page, **stay), None
+        return save(pk, person_id, text, version=present.version, page=page, **stay), []
     passages = merge(before, normalise(text), present.text)
     if any(passage.overlaps for passage in passages):
         raise Overlap(passages, present.version)
@@ -176,7 +176,8 @@ def publish(
         merged = check_size(joined(passages))
     except TooLong as error:
         raise StaleSave from error
-    return save(pk, person_id, merged, version=present.version, **stay), other
+    others = queries.text_saves(pk, after=version, to=present.version)
+    return save(pk, person_id, merged, version=present.version, **stay), others
 
 
 @transaction.atomic

@@ -140,18 +140,38 @@ def hand_over(pk: int, person_id: int, fence: int) -> bool:
 
 @transaction.atomic
 def seize(pk: int, person_id: int, reason: str) -> int | None:
-    """Take the pen at once; its holder will read the reason.
+    """Take the pen, whatever its holder wants; they will read the reason. If their page
+    is here, it first stores what is in it, like before a handover, and then the pen
+    moves.
 
     Returns:
-        The new fence; None when it has moved at the same moment.
+        The new fence; None when the pen is still to come, or has moved at the same moment.
     """
     holder, fence = Document.objects.values_list("holder", "fence").get(pk=pk)
-    if not Document.objects.present().seize(pk, person_id, fence, reason):
+    present = Document.objects.present()
+    here = queries.claims(holder, pk) if holder and holder != person_id else []
+    if any(claim.pen == fence for claim in here) and present.demand(pk, person_id, fence, reason):
+        _announce(pk)
+        return None
+    if not present.seize(pk, person_id, fence, reason):
         return None
     if holder and holder != person_id:
         drafts.offer(pk, holder, fence, person_id)
     activity.record(pk, person_id, Activity.Verb.EDITING)
     return _announce(pk)
+
+
+@transaction.atomic
+def forget_questions(gone: Collection[tuple[int, int]]) -> None:
+    """Who has left a document does not wait for its pen any more.
+
+    Args:
+        gone: pairs of document and person, of whose pages there one has gone.
+    """
+    waiting = Document.objects.waited_for({pk for pk, _ in gone})
+    for pk, person_id in set(waiting.values_list("pk", "asked_by")).intersection(gone):
+        if not queries.is_here(person_id, pk):
+            withdraw(pk, person_id)
 
 
 def pass_on() -> None:

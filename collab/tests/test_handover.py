@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,9 +10,12 @@ from django.db.models.functions import Now
 from django.http import HttpResponse
 from django.test import Client
 
-from collab import queries
+from collab import listeners, queries
+from collab.live.models import Connection, Node
+from collab.live.presence import Page
 from collab.models import Document, Draft, Person
 from collab.operations import editing
+from collab.subjects import EDITING, READING, subject_of
 from collab.timings import ANSWER_SECONDS, FLUSH_SECONDS, IDLE_SECONDS
 
 pytestmark = pytest.mark.django_db
@@ -58,6 +62,10 @@ def test_who_asks_first_waits(document: Document, fence: int) -> None:
     assert rows.ask(document.pk, bender.pk)
 
 
+def document_author(document: Document) -> int:
+    return Person.objects.create_user("bender").pk
+
+
 def document_people(document: Document) -> tuple[int, int]:
     holder, asked = rows.values_list("holder", "asked_by").get(pk=document.pk)
     return holder, asked
@@ -87,11 +95,15 @@ def test_a_keystroke_is_no_answer(document: Document, fry: Person, fence: int) -
 
 
 def test_a_lease_is_seized_for_a_reason(document: Document, leela: Person, fence: int) -> None:
-    """The holder reads why, until the lease goes on; a stale one is not seized."""
+    """The holder reads why, until somebody else has it; a stale one is not seized."""
     assert not rows.seize(document.pk, leela.pk, fence - 1, "late")
     assert rows.seize(document.pk, leela.pk, fence, "It is due today.")
     assert rows.get(pk=document.pk).seized_for == "It is due today."
     assert rows.move(document.pk, leela.pk)
+    assert rows.take(document.pk, leela.pk, own_fence=fence + 2)
+    assert rows.get(pk=document.pk).seized_for == "It is due today.", "in another tab"
+    assert rows.release(document.pk, leela.pk, fence + 3)
+    assert rows.take(document.pk, document_author(document))
     assert rows.get(pk=document.pk).seized_for == ""
 
 
@@ -213,3 +225,75 @@ def test_the_author_takes_the_pen_for_a_reason(
     assert (lease.holder, lease.seized_for) == (leela, "The client waits")
     assert press(as_fry, document, "seize", reason="Mine!").status_code == 403
     assert Document.objects.get().holder == leela
+
+
+# The holder's page is here.
+
+
+@pytest.fixture
+def open_editor(document: Document, fry: Person, held: int) -> None:
+    open_page(document, fry, EDITING, str(held))
+
+
+def open_page(document: Document, person: Person, mode: str, claim: str = "") -> Connection:
+    node = Node.objects.create(boot=person.username, host="h", pid=person.pk)
+    about = {"subject": subject_of(document.pk), "mode": mode, "claim": claim}
+    return Connection.objects.create(node=node, page=person.username, user=person, **about)
+
+
+@pytest.mark.usefixtures("open_editor")
+def test_a_page_that_is_here_stores_its_text_before_the_pen_is_taken(
+    as_leela: Client, as_fry: Client, document: Document, fry: Person, leela: Person, held: int
+) -> None:
+    """However little of it has been sent before. Fry reads why and cannot refuse; Leela
+    may go on with his words."""
+    answer = press(as_leela, document, "seize", reason="The client waits")
+    assert answer["Location"] == f"/documents/{document.pk}/"
+    assert Document.objects.get().holder == fry
+    page = as_leela.get(f"/documents/{document.pk}/").content.decode()
+    assert "Fry’s text is being kept" in page
+    editor = as_fry.get(f"/documents/{document.pk}/edit/?pen={held}").content.decode()
+    assert "The reason: The client waits" in editor
+    assert 'value="keep"' not in editor
+    press(as_fry, document, "keep", fence=str(held))
+    press(as_fry, document, "hand_over", **typed(document, "Unsent till now", held))
+    lease = Document.objects.get()
+    assert (lease.holder, lease.seized_for, lease.asked_for) == (leela, "The client waits", "")
+    started = as_leela.post(f"/documents/{document.pk}/pen/")
+    assert "Fry’s unsaved text from" in as_leela.get(started["Location"]).content.decode()
+    assert Document.objects.get().seized_for == "The client waits"
+
+
+@pytest.mark.usefixtures("open_editor")
+def test_a_page_that_does_not_answer_is_not_waited_for(
+    as_leela: Client, document: Document, leela: Person, held: int
+) -> None:
+    """Its moment is over, and the pen moves with the reason; a plain question that
+    somebody asked before is void."""
+    editing.ask(document.pk, Person.objects.create_user("bender").pk)
+    press(as_leela, document, "seize", reason="The client waits")
+    editing.pass_on()
+    assert Document.objects.get().fence == held
+    ago(document, yields_at=1)
+    editing.pass_on()
+    lease = Document.objects.get()
+    assert (lease.holder, lease.asked_by) == (leela, None)
+    assert lease.seized_for == "The client waits"
+
+
+# The one who asks leaves.
+
+
+def test_who_leaves_does_not_wait_any_more(
+    document: Document, fry: Person, leela: Person, held: int
+) -> None:
+    """When the last of their pages there has gone; others' questions stay."""
+    editing.ask(document.pk, leela.pk)
+    page = Page("gone", leela.pk, subject_of(document.pk), READING, "")
+    here = open_page(document, leela, READING)
+    listeners.withdraw_questions([page])
+    listeners.withdraw_questions([replace(page, user_id=fry.pk), replace(page, subject="")])
+    assert Document.objects.get().asked_by == leela
+    here.delete()
+    listeners.withdraw_questions([page])
+    assert Document.objects.get().asked_by is None

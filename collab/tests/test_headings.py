@@ -87,7 +87,7 @@ def test_one_renames_while_another_writes(
     own = {f"document:{document.pk}", f"heading:{document.pk}", "documents", "activity"}
     assert topics == own
     published = documents.publish(document.pk, leela.pk, "Written", fence=pen, version=1)
-    assert published == (3, None)
+    assert published == (3, [])
     kept = [
         (one.version, one.title, queries.text_of(one)) for one in queries.revisions(document.pk)
     ]

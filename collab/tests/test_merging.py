@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from collab import queries
 from collab.merging import Passage, joined, merge, without_gaps
 from collab.models import Document, Person
-from collab.operations import documents, editing
+from collab.operations import documents, editing, headings
 from collab.operations.documents import Content
 
 BASE = "one\ntwo\nthree\nfour\nfive"
@@ -142,6 +142,23 @@ def test_a_save_by_htmx_is_merged_and_shown(moved: Document, as_fry: Client) -> 
     )
     assert answer["HX-Redirect"] == f"/documents/{moved.pk}/edit/?pen={moved.fence}"
     assert "Merged with" in as_fry.get(answer["HX-Redirect"]).content.decode()
+
+
+def test_a_merge_names_those_whose_text_it_was(
+    moved: Document, as_fry: Client, leela: Person, fry: Person
+) -> None:
+    """Leela saved, Amy saved, and Bender gave it another title: Bender wrote none of it."""
+    amy, bender = (Person.objects.create_user(name) for name in ("amy", "bender"))
+    Document.objects.filter(pk=moved.pk).update(holder=amy.pk)
+    more = text_of(moved) + "\nsix"
+    documents.save(moved.pk, amy.pk, more, fence=moved.fence, version=2)
+    Document.objects.filter(pk=moved.pk).update(holder=fry.pk)
+    headings.retitle(moved.pk, bender.pk, title="Bender's", version=1)
+    page = save(as_fry, moved, BASE.replace("five", "5"))
+    assert f"{amy.name}’s, " in page
+    page = save(as_fry, moved, BASE.replace("one", "1"))
+    assert f"Merged with {amy.name}’s save of" in page
+    assert "and what 1 other saved before." in page
 
 
 def test_overlaps_are_chosen_passage_by_passage(

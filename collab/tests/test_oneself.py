@@ -137,6 +137,56 @@ def test_a_pen_that_wrote_is_not_taken_back(
     assert document.text == "Leela's"
 
 
+# A page that asks for its pen back.
+
+
+def asks_back(client: Client, document: Document, fence: int, text: str) -> HttpResponse:
+    form = {"act": "take_back", "text": text, "fence": str(fence), "version": "1"}
+    return client.post(f"/documents/{document.pk}/pen/", {**form, "sequence": "5"})  # type: ignore[return-value]
+
+
+def test_a_free_pen_is_taken_up_again(
+    as_fry: Client, document: Document, fry: Person, fence: int
+) -> None:
+    """Nobody had it meanwhile (it ran out, or the document was in the trash): the same
+    stay goes on, with what was typed."""
+    trash.move(document.pk, fry.pk)
+    trash.restore(document.pk, fry.pk)
+    answer = asks_back(as_fry, document, fence, "Fry's")
+    assert answer["Location"] == f"/documents/{document.pk}/edit/?pen={fence}"
+    assert lease(document) == (fry.pk, fence)
+    assert b"Fry&#x27;s</textarea>" in as_fry.get(answer["Location"]).content
+
+
+def test_a_pen_that_went_by_comes_back_with_the_text(
+    as_fry: Client, document: Document, fry: Person, gone_by: int
+) -> None:
+    """Under a new fence, to which the draft has moved."""
+    answer = asks_back(as_fry, document, gone_by, "Fry's")
+    assert answer["Location"] == f"/documents/{document.pk}/edit/?pen={gone_by + 2}"
+    assert queries.unsaved(document.pk, fry.pk).get().fence == gone_by + 2
+
+
+def test_of_two_who_ask_back_one_writes(
+    as_fry: Client, as_leela: Client, document: Document, fry: Person, leela: Person, gone_by: int
+) -> None:
+    """The other reads, and both texts are kept."""
+    assert "?pen=" in asks_back(as_leela, document, gone_by + 1, "Leela's")["Location"]
+    assert asks_back(as_fry, document, gone_by, "Fry's")["Location"].endswith("/edit/")
+    assert lease(document)[0] == leela.pk
+    assert b"Restore your text" in as_fry.get(f"/documents/{document.pk}/edit/").content
+    kept = {draft.person_id: draft.text for draft in Draft.objects.all()}
+    assert kept == {fry.pk: "Fry's", leela.pk: "Leela's"}
+
+
+def test_a_text_that_cannot_be_kept_stays_in_the_page(
+    as_fry: Client, document: Document, gone_by: int
+) -> None:
+    """Nothing is taken for it."""
+    assert asks_back(as_fry, document, gone_by, "x" * 200_001).status_code == 422
+    assert lease(document)[0] is None
+
+
 # A save whose answer was lost.
 
 

@@ -80,8 +80,7 @@ def lived(turanga: Person, fry: Person) -> Document:
     fence = editing.take(common.pk, turanga.pk)
     assert fence
     documents.save(common.pk, turanga.pk, "Second.\n", fence=fence, version=1)
-    stay = {"fence": fence, "version": 2}
-    drafts.keep(common.pk, turanga.pk, text="Her secret.\n", sequence=1, **stay)
+    drafts.keep(common.pk, turanga.pk, text="Her secret.\n", sequence=1, fence=fence, version=2)
     Document.objects.filter(pk=common.pk).update(seized_for="Munda has to go")
     assert headings.take(common.pk, turanga.pk)
     reading.mark(common.pk, turanga.pk, 2)
@@ -270,7 +269,9 @@ def test_others_and_history_stay_whole(lived: Document, fry: Person, turanga: Pe
             _assert_same(expected, now, but=_LEASE if free else _NAME)
 
 
-_LEASE = frozenset({"held_at", "expires_at", "active_at", "asked_at", "yields_at", "seized_for"})
+_LEASE = frozenset(
+    {"held_at", "expires_at", "active_at", "asked_at", "asked_for", "yields_at", "seized_for"}
+)
 _NAME = frozenset({"object_repr", "address"})
 
 

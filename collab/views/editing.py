@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -65,10 +66,11 @@ def edit(request: PersonRequest, pk: int) -> HttpResponse:
 @require_http_methods(["POST"])
 def pen(request: PersonRequest, pk: int) -> HttpResponse:
     """``POST``: bring one's pen here from another tab, or take a free one; or, by
-    ``act``: ask, withdraw, keep, hand_over, seize. ``DELETE``: give it back."""
-    if request.POST.get("act") == "hand_over":
+    ``act``: ask, withdraw, keep, hand_over, take_back, seize. ``DELETE``: give it back."""
+    with_text = {"hand_over": _hand_over, "take_back": _take_back}.get(request.POST.get("act", ""))
+    if with_text:
         # The text comes along, wherever the document is by now; it counts as a draft.
-        return _hand_over(request, changeable_document(request.user, pk))
+        return with_text(request, changeable_document(request.user, pk))
     try:
         spend(request, "changes")
     except Refused as error:
@@ -114,6 +116,20 @@ def _hand_over(request: PersonRequest, document: Document) -> HttpResponse:
     return redirect("document", document.pk)
 
 
+def _take_back(request: PersonRequest, document: Document) -> HttpResponse:
+    """Go on writing in a page that has lost the pen, if nobody has it now and nobody
+    has written. Otherwise the text is offered, on whatever page is the right one now."""
+    form = EditForm(request.POST)
+    if not _is_kept(request, document, form):
+        return _refused(request, document, form)
+    pk, person, fence = document.pk, request.user.pk, form.cleaned_data["fence"]
+    if editing.regain(pk, person, fence):
+        return to_editor(pk, fence)
+    version = late.begun_from(request, document, form)
+    taken = editing.take_back(pk, person, fence, version)
+    return to_editor(pk, taken) if taken else redirect("edit", pk)
+
+
 def _seize(request: PersonRequest, document: Document) -> HttpResponse:
     if not may_seize(request.user, document):
         raise PermissionDenied
@@ -157,12 +173,20 @@ def _to_rename(request: PersonRequest, document: Document) -> HttpResponse:
     """From the editor to title and cover. What is in the editor waits as a draft, and
     the next page holds on to the pen."""
     form = EditForm(request.POST)
-    if not form.is_valid():
-        return _refused(request, document, form)
-    if late.rescue(request, document, form) is None:
-        form.add_error(None, str(UnknownStay()))  # it must not leave the page
+    if not _is_kept(request, document, form):
         return _refused(request, document, form)
     return to_rename(document.pk, pen=form.cleaned_data["fence"])
+
+
+def _is_kept(request: PersonRequest, document: Document, form: EditForm) -> bool:
+    """Keep what is in the editor as a draft; if that fails it must not leave the page,
+    and the form says why."""
+    if not form.is_valid():
+        return False
+    if late.rescue(request, document, form) is None:
+        form.add_error(None, str(UnknownStay()))
+        return False
+    return True
 
 
 def _save(request: PersonRequest, document: Document) -> HttpResponse:
@@ -174,7 +198,7 @@ def _save(request: PersonRequest, document: Document) -> HttpResponse:
     page, sequence = form.cleaned_data["page"], form.cleaned_data["sequence"]
     version = late.begun_from(request, document, form)
     fence = form.cleaned_data["fence"] = _fence_to_save(request, document, stay, version)
-    merged_with = None
+    merged_with: list[Revision] = []
     if not (done and text == document.text):
         try:
             spend(request, "saves")
@@ -230,13 +254,21 @@ def _fence_to_save(request: PersonRequest, document: Document, fence: int, versi
     return editing.take_back(pk, person, fence, version) or fence
 
 
-def _tell(request: PersonRequest, merged_with: Revision | None) -> None:
-    if merged_with is None:
+def _tell(request: PersonRequest, merged_with: list[Revision]) -> None:
+    if not merged_with:
         messages.success(request, _("Saved."))
         return
-    at = date_format(localtime(merged_with.at), "TIME_FORMAT")
+    last = merged_with[0]
+    others = len({save.author_id for save in merged_with} - {last.author_id})
+    at = date_format(localtime(last.at), "TIME_FORMAT")
     merged = _("Merged with %(name)s’s save of %(time)s.")
-    messages.info(request, merged % {"name": merged_with.author.name, "time": at})
+    if others:
+        merged = ngettext(
+            "Merged with %(name)s’s save of %(time)s, and what %(count)d other saved before.",
+            "Merged with %(name)s’s save of %(time)s, and what %(count)d others saved before.",
+            others,
+        )
+    messages.info(request, merged % {"name": last.author.name, "time": at, "count": others})
 
 
 def _not_saved(
@@ -342,7 +374,8 @@ def _overlap(
             for number, passage in enumerate(passages, 1)
         ],
         "total": str(len(passages)),
-        "other": queries.revision(document.pk, overlap.version),
+        "other": queries.text_saves(document.pk, after=base, to=overlap.version)[0],
+        "seen": overlap.version,
         "yours": yours,
         "fence": data["fence"],
         # What comes of the choices is newer than what they are about.
@@ -395,6 +428,7 @@ def _conflict(
         "message": message,
         "rescued": [*request.POST.getlist("rescued"), *([rescued.pk] if rescued else [])],
         "yours": request.POST.get("text", "") if yours is None else yours,
+        "save": queries.last_save(document.pk),
         "subject": subject_of(document.pk),
         "mode": READING,
     }

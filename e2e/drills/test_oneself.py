@@ -179,7 +179,8 @@ def test_sleep_while_somebody_only_looked(
 ) -> None:
     """Leela had the pen meanwhile and gave it back without a save.
 
-    Pass: Fry's save takes the pen back, and is no conflict; nothing remains unsaved.
+    Pass: he asks for the pen back with a click, goes on with his words, and his save is
+    no conflict; nothing remains unsaved.
     """
     leela, fry = asleep(stack, cable, person, document)
     stack.pen_runs_out(document)
@@ -189,9 +190,12 @@ def test_sleep_while_somebody_only_looked(
     cable.plug()
     fry.is_connected("live", within=BACK)
     fry.sees_pen("free", "Nobody has the pen")
-    fry.types("In the middle of a sentence.")
-    fry.button("Save").click()
+    expect(fry.text_field).not_to_be_editable()
+    fry.button("Go on writing").click()
     fry.sees_pen("mine", "You are editing")
+    expect(fry.text_field).to_have_value("In the middle")
+    fry.types("In the middle of a sentence.")
+    fry.saves()
     no_conflict(fry)
     leela.sees_text("In the middle of a sentence.")
     fry.types("In the middle of a sentence. And on.")
