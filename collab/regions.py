@@ -25,6 +25,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -291,8 +292,8 @@ def new_versions(key: str) -> Context | None:
 
 
 class Toasts(Feed):
-    """What the others do. Repeated events of one document by one person share a
-    slot, so that they are one toast, which says the latest."""
+    """What the others do. Events of one document that follow each other closely share a
+    slot, so that they are one toast, which says the latest, and how many more."""
 
     name = "toasts"
     template = "partials/toast.html"
@@ -306,23 +307,32 @@ class Toasts(Feed):
         return Activity.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
 
     def entries(self, after: int, limit: int) -> Sequence[Entry]:
-        newest = (
+        newest = list(
             Activity.objects.filter(pk__gt=after)
             .select_related("actor", "document__author", "document__heading")
             .defer("document__text")
             .order_by("-pk")[:limit]
         )
         may = audience(activity.document_id for activity in newest)
-        return [self._entry(activity, may) for activity in reversed(newest)]
+        runs = queries.runs_of_activity(newest)
+        return [self._entry(activity, may, runs[activity.pk]) for activity in reversed(newest)]
 
-    def _entry(self, activity: Activity, may: Callable[[int, int], bool]) -> Entry:
+    def render(self, entry: Entry, language: str, you: int | None) -> str:
+        """What one has done oneself is not counted."""
+        more = sum(actor != you for actor in entry.context["before"])
+        context = {**entry.context, "more": more}
+        return super().render(replace(entry, context=context), language, you)
+
+    def _entry(
+        self, activity: Activity, may: Callable[[int, int], bool], run: queries.Run
+    ) -> Entry:
         actor, document = activity.actor_id, activity.document_id
         return Entry(
             id=activity.pk,
-            slot=f"{activity.document_id}-{actor}",
-            context={"activity": activity},
+            slot=f"{document}-{run.start}",
+            context={"activity": activity, "before": run.actors},
             seen_by=lambda user_id: user_id != actor and may(user_id, document),
-            you=frozenset({activity.document.author_id}),
+            you=frozenset({activity.document.author_id, *run.actors}),
         )
 
 

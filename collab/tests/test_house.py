@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from collab import timings
+
 COLLAB = Path(__file__).resolve().parents[1]
 ROOT = COLLAB.parent
 
@@ -174,6 +176,22 @@ def test_templates_contain_nothing_the_policy_forbids(path: Path) -> None:
         if path.name == "standalone.html" and what == "an inline style":
             continue  # no page of the site: a file that needs no other
         assert not re.search(pattern, text), f"{what} in {path.name}"
+
+
+def test_the_promised_times_stand_in_one_place() -> None:
+    """Styles cannot ask for them, so theirs are compared; triggers are rendered."""
+    styles = (ROOT / "static/css/components.css").read_text()
+    for animation, seconds in {
+        r"countdown (\S+)s": timings.ANSWER_SECONDS,
+        r"toast-out \S+ (\S+)s": timings.TOAST_SECONDS,
+        r"connection-lost \S+ (\S+)s": timings.BANNER_SECONDS,
+    }.items():
+        assert [float(found) for found in re.findall(f"animation: {animation}", styles)] == [
+            seconds
+        ]
+    for path in (ROOT / "templates").rglob("*.html"):
+        if path.name != "header.html":  # the search; nobody is promised how soon it begins
+            assert not re.search(r"(?:delay|throttle):\d", path.read_text()), path.name
 
 
 @pytest.mark.parametrize(

@@ -7,17 +7,19 @@ fails the suite.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db.models.functions import Now
 
 from collab.live import process, regions
 from collab.live.pages import live_page, permitted
 from collab.live.process import Process
 from collab.live.regions import Feed, Region
 from collab.live.testing import announced, visit
-from collab.models import Document, Heading, Person
-from collab.operations import documents, drafts, editing, headings, people
+from collab.models import Activity, Document, Heading, Person
+from collab.operations import activity, documents, drafts, editing, headings, people
 from collab.operations.documents import Content
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,7 +42,8 @@ async def saves(document: Document, fry: Person) -> None:
 
 
 async def seizes(document: Document, fry: Person) -> None:
-    assert await sync_to_async(editing.seize)(document.pk, fry.pk, "because")
+    """The holder's page is here, and has its moment first."""
+    assert await sync_to_async(editing.seize)(document.pk, fry.pk, "because") is None
 
 
 async def renames(document: Document, fry: Person) -> None:
@@ -179,6 +182,31 @@ async def test_every_act_is_pushed_to_every_page(
         await act(document, fry)
         new = [name for name in page.regions if name.startswith("new_")]
         await page.until_current("toasts", *new)
+
+
+def test_events_of_a_document_that_follow_each_other_are_one_toast(
+    leela: Person, fry: Person, document: Document
+) -> None:
+    """By whomever: the newest, and how many more, of which nobody counts their own. After
+    a pause there is another, and other documents have theirs."""
+    Activity.objects.all().delete()
+    other = documents.create(fry.pk, Content(title="Another", text="x"))
+    for ago, person in ((60, fry), (29, fry), (0, leela)):
+        activity.record(document.pk, person.pk, Activity.Verb.SAVED)
+        newest = Activity.objects.filter(pk=Activity.objects.latest("pk").pk)
+        newest.update(at=Now() - timedelta(seconds=ago))
+    activity.record(document.pk, fry.pk, Activity.Verb.SAVED)
+    feed = regions.get("toasts")
+    assert isinstance(feed, Feed)
+    elsewhere, first, *run = feed.entries(0, 10)
+    assert len({entry.slot for entry in run}) == 1
+    assert len({entry.slot for entry in (elsewhere, first, *run)}) == 3
+    (alone,) = feed.entries(run[-2].id, 10)
+    assert alone.slot == run[-1].slot, "however many of them are read"
+    assert other.pk == elsewhere.context["activity"].document_id
+    for you, more in ((None, "and 2 more events"), (leela.pk, "and 1 more event")):
+        assert more in feed.render(run[-1], "en", you)
+    assert "more event" not in feed.render(first, "en", None)
 
 
 @pytest.mark.parametrize("name", list(SHOWN))
