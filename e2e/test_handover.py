@@ -49,8 +49,6 @@ def takes_at_once(person: Person, document: int, reason: str) -> None:
     person.page.get_by_label(re.compile("^Why")).fill(reason)
     person.button("Take the pen").click()
     person.sees_pen("mine", "The pen is yours")
-    person.button("Start editing").click()
-    person.sees_pen("mine", "You are editing")
 
 
 def test_the_holder_hands_over(leela: Person, fry: Person, document: int) -> None:
@@ -150,6 +148,9 @@ def test_the_author_takes_the_pen(leela: Person, fry: Person, written: Written) 
     fry.types("Fry's text.")
     takes_at_once(leela, document, "The client waits")
     fry.sees_pen("theirs", "The client waits")
+    leela.button("Start editing").click()
+    leela.sees_pen("mine", "You are editing")
+    fry.sees_pen("theirs", "The client waits")
     expect(fry.text_field).not_to_be_editable()
     fry.opens(document)
     expect(fry.page.get_by_role("link", name=re.compile("Restore your text"))).to_be_visible()
@@ -166,6 +167,7 @@ def test_a_pen_that_is_taken_brings_what_was_not_sent_yet(
     expect(fry.save_state).to_have_attribute("data-state", "unsaved")
     takes_at_once(leela, document, "The client waits")
     fry.sees_pen("theirs", "The reason: The client waits")
+    leela.button("Start editing").click()
     leela.page.get_by_role("link", name=re.compile("Fry’s unsaved text from")).click()
     expect(leela.test_id("diff")).to_contain_text("Never sent by itself")
 
