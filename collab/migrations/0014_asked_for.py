@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('collab', '0012_document_access'),
+        ('collab', '0013_account_events'),
     ]
 
     operations = [
