@@ -1,7 +1,7 @@
 """``python -m e2e.cluster N``: N server processes on unix sockets behind nginx,
 with PostgreSQL and Redis, all of their own and gone at the end.
 
-It is the deployment of ``deploy/nginx.conf`` for several processes, to be tried
+It is the deployment of ``deploy/nginx.conf`` and ``deploy/upstreams.conf``, to be tried
 and tested on one machine.
 """
 
@@ -14,7 +14,7 @@ import shutil
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from signal import SIGINT, SIGTERM, signal
@@ -38,12 +38,13 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     include {folder}/collab.conf;
+    include {folder}/upstreams.conf;
 }}
 """
 
 
 def nginx_command(folder: Path, port: int, web: Sequence[str], live: Sequence[str]) -> list[str]:
-    """nginx with the shipped file, in another place.
+    """nginx with the shipped files, in another place.
 
     Args:
         folder: for its configuration and what it writes.
@@ -52,19 +53,29 @@ def nginx_command(folder: Path, port: int, web: Sequence[str], live: Sequence[st
         live: the servers of sockets.
     """
     assert Path(NGINX).exists(), "nginx is missing: install it (apt-get install nginx-light)"
-    shipped = (ROOT / "deploy" / "nginx.conf").read_text()
-    for pattern, replacement in (
-        (r"server 127\.0\.0\.1:8001 (.*);", _servers(web)),
-        (r"server 127\.0\.0\.1:8002 (.*);", _servers(live)),
-        (r"listen 80;", f"listen 127.0.0.1:{port};"),
-        (r"access_log \S+", f"access_log {folder}/access.log"),
-    ):
-        shipped, found = re.subn(pattern, replacement, shipped)
-        assert found == 1, f"deploy/nginx.conf has {found} times {pattern}"
-    (folder / "collab.conf").write_text(shipped)
+    here = {
+        r"listen 80;": f"listen {LOCALHOST}:{port};",
+        r"access_log \S+": f"access_log {folder}/access.log",
+    }
+    (folder / "collab.conf").write_text(shipped("nginx.conf", here))
+    upstreams = {
+        r"server 127\.0\.0\.1:8001 (.*);": _servers(web),
+        r"server unix:/run/collab/1\.sock (.*);": _servers(live),
+        r"server unix:/run/collab/2\.sock (.*);": "",
+    }
+    (folder / "upstreams.conf").write_text(shipped("upstreams.conf", upstreams))
     around = AROUND.format(folder=folder, user=getpass.getuser())
     (folder / "nginx.conf").write_text(around)
     return [NGINX, "-p", str(folder), "-e", "stderr", "-c", str(folder / "nginx.conf")]
+
+
+def shipped(name: str, changes: Mapping[str, str]) -> str:
+    """A file of ``deploy/`` with each of these patterns, of which it has one, replaced."""
+    text = (ROOT / "deploy" / name).read_text()
+    for pattern, replacement in changes.items():
+        text, found = re.subn(pattern, replacement, text)
+        assert found == 1, f"deploy/{name} has {found} times {pattern}"
+    return text
 
 
 def _servers(addresses: Sequence[str]) -> str:

@@ -169,7 +169,7 @@ def other(stage: Stage) -> Draft:
     later = editing.move(pk, stage.fry.pk)
     assert later
     stay = {"fence": later, "version": 9, "sequence": 1}
-    return drafts.keep(pk, stage.fry.pk, text="other words", **stay)[0]
+    return drafts.keep(pk, stage.fry.pk, text="other words", is_late=False, **stay)[0]
 
 
 @pytest.mark.parametrize("place", ["edit/", "draft/"])

@@ -23,7 +23,7 @@ SERVICES, TIMERS = sorted(DEPLOY.glob("*.service")), sorted(DEPLOY.glob("*.timer
 #: Where the units expect the program, and its Python.
 HOME, BIN = "/srv/collab", "/srv/collab/.venv/bin"
 #: Of the system: who else may be called.
-SYSTEM = {"/usr/bin/find", "/bin/kill"}
+SYSTEM = {"/usr/bin/find", "/usr/bin/curl", "/bin/kill"}
 #: Read by Python or the C library, not by the settings.
 NOT_OURS = {"PYTHONUNBUFFERED"}
 
@@ -88,16 +88,32 @@ def test_a_timer_has_its_service(path: Path) -> None:
     assert Unit(path)["Install"]["WantedBy"] == "timers.target"
 
 
+def upstreams(name: str) -> dict[str, str]:
+    """The upstreams of a file for nginx, by name."""
+    text = (DEPLOY / name).read_text()
+    return dict(re.findall(r"^upstream (\w+) \{\n(.*?)^\}", text, re.MULTILINE | re.DOTALL))
+
+
+def servers(upstream: str) -> set[str]:
+    """The addresses of an upstream."""
+    return set(re.findall(r"^    server (\S+)", upstream, re.MULTILINE))
+
+
+def command_of(unit: str) -> str:
+    """What a unit starts."""
+    (command,) = Unit(DEPLOY / f"{unit}.service").all("ExecStart")
+    return command
+
+
 def test_nginx_asks_where_the_units_listen() -> None:
     """And sets each header that the settings trust behind a proxy."""
+    found = upstreams("upstreams.conf")
+    (of_web,) = re.findall(r"--bind (\S+)", command_of("collab-web"))
+    assert servers(found["collab_web"]) == {of_web}
+    (of_live,) = re.findall(r"--unix-socket (\S+)", command_of("collab-live@"))
+    names = {of_live.replace("%i", str(number)) for number in (1, 2)}
+    assert servers(found["collab_live"]) == {f"unix:{name}" for name in names}
     nginx = (DEPLOY / "nginx.conf").read_text()
-    servers = set(re.findall(r"server (127\.0\.0\.1:\d+)", nginx))
-    web, live = (
-        " ".join(Unit(DEPLOY / f"collab-{name}.service").all("ExecStart"))
-        for name in ("web", "live")
-    )
-    (of_web,), (of_live,) = re.findall(r"--bind (\S+)", web), re.findall(r"--port (\d+)", live)
-    assert servers == {of_web, f"127.0.0.1:{of_live}"}
     for header in ("X-Forwarded-For", "X-Forwarded-Proto", "X-Request-ID"):
         assert f"proxy_set_header {header} $" in nginx
 
@@ -121,6 +137,35 @@ def test_nginx_logs_no_address_that_opens_something() -> None:
 def own_patterns() -> list[URLPattern]:
     """Every URL of the workspace."""
     return [one for one in get_resolver("collab.urls").url_patterns if isinstance(one, URLPattern)]
+
+
+def test_the_processes_for_sockets_share_their_folder() -> None:
+    """It is made for them, is the one that is named, and stays when one of them stops.
+    The unit has started when the process answers on its socket."""
+    unit = Unit(DEPLOY / "collab-live@.service")
+    folder = f"/run/{unit['Service']['RuntimeDirectory']}"
+    assert unit["Service"]["RuntimeDirectoryPreserve"] == "yes"
+    for command in (*unit.all("ExecStart"), *unit.all("ExecStartPost")):
+        assert f"--unix-socket {folder}/%i.sock" in command
+
+
+def test_only_one_unit_prepares() -> None:
+    """Several processes that migrate at once would be in each other's way."""
+    migrating = [path.stem for path in SERVICES if "manage.py migrate" in path.read_text()]
+    assert migrating == ["collab-prepare"]
+    for name in ("collab-live@", "collab-web"):
+        unit = Unit(DEPLOY / f"{name}.service")
+        assert "collab-prepare.service" in unit["Unit"]["After"]
+        assert "collab-prepare.service" in unit["Unit"]["Wants"]
+
+
+@pytest.mark.parametrize("name", ["upstreams.conf", "upstreams-compose.conf"])
+def test_every_upstream_that_nginx_asks_is_there(name: str) -> None:
+    """Wherever it runs, it sends who comes to whom has the fewest connections."""
+    nginx = (DEPLOY / "nginx.conf").read_text()
+    found = upstreams(name)
+    assert set(re.findall(r"proxy_pass http://(\w+)", nginx)) == set(found)
+    assert all("least_conn;" in upstream for upstream in found.values())
 
 
 def test_the_example_of_the_environment_names_variables_that_exist() -> None:
@@ -148,19 +193,59 @@ def test_the_image_has_what_it_runs() -> None:
     assert {pair.split("=")[0] for pair in environment.split()} - NOT_OURS <= known_variables()
 
 
-def test_the_composition_runs_what_there_is() -> None:
+@pytest.fixture
+def composed() -> dict[str, Any]:
+    """The composition."""
+    return dict(yaml.safe_load((DEPLOY / "compose.yaml").read_text()))
+
+
+def commands(service: dict[str, Any]) -> Iterator[list[str]]:
+    """What a service runs, one after the other."""
+    words = shlex.split(service["command"])
+    if words[:2] == ["sh", "-c"]:
+        for step in words[2].split("&&"):
+            yield shlex.split(step.strip().removeprefix("exec "))
+    else:
+        yield words
+
+
+def test_the_composition_runs_what_there_is(composed: dict[str, Any]) -> None:
     """Commands, variables, volumes and services that are named elsewhere in it."""
-    composed: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
-    collab = composed["services"]["collab"]
-    assert (DEPLOY / collab["build"]["context"] / collab["build"]["dockerfile"]).exists()
-    shell, option, script = shlex.split(collab["command"])
-    assert (shell, option) == ("sh", "-c")
-    for step in script.split("&&"):
-        check_command(shlex.split(step.strip().removeprefix("exec ")))
-    assert set(collab["environment"]) <= known_variables() | {"DATABASE_URL"}
-    assert set(collab["depends_on"]) < set(composed["services"])
-    for service in composed["services"].values():
-        for volume in service.get("volumes", ()):
-            assert volume.split(":")[0] in composed["volumes"]
     (kept,) = instructions("VOLUME")
-    assert collab["volumes"] == [f"data:{kept}"]
+    for name in ("prepare", "web", "live"):
+        collab = composed["services"][name]
+        assert (DEPLOY / collab["build"]["context"] / collab["build"]["dockerfile"]).exists()
+        for words in commands(collab):
+            check_command(words)
+        assert set(collab["environment"]) <= known_variables() | {"DATABASE_URL"}
+        assert collab["volumes"] == [f"data:{kept}"]
+    for service in composed["services"].values():
+        assert set(service.get("depends_on", ())) < set(composed["services"])
+        for volume in service.get("volumes", ()):
+            source = volume.split(":")[0]
+            assert source in composed["volumes"] or (DEPLOY / source).is_file()
+
+
+def test_the_composition_has_many_for_the_sockets_behind_one_nginx(
+    composed: dict[str, Any],
+) -> None:
+    """Their number is a variable, so none of them has a port of the host; nginx has it,
+    and asks them by name where they listen."""
+    services = composed["services"]
+    assert services["live"]["deploy"]["replicas"] == "${LIVE:-2}"
+    assert [name for name in services if "ports" in services[name]] == ["nginx"]
+    found = upstreams("upstreams-compose.conf")
+    (of_web,) = re.findall(r"--bind 0\.0\.0\.0:(\d+)", services["web"]["command"])
+    (of_live,) = re.findall(r"--port (\d+)", services["live"]["command"])
+    assert servers(found["collab_web"]) == {f"web:{of_web}"}
+    assert servers(found["collab_live"]) == {f"live:{of_live}"}
+
+
+def test_whoever_is_waited_for_says_that_it_is_ready(composed: dict[str, Any]) -> None:
+    """By a check, or by its end."""
+    services = composed["services"]
+    for service in services.values():
+        for name, wanted in service.get("depends_on", {}).items():
+            ends = wanted["condition"] == "service_completed_successfully"
+            assert ends or "healthcheck" in services[name]
+    assert {name for name in services if "healthcheck" not in services[name]} == {"prepare"}

@@ -13,6 +13,10 @@ from project import logs
 
 logger = logging.getLogger(__name__)
 
+#: So many connections may wait to be accepted. By itself Twisted lets 50 wait; after a
+#: restart a thousand pages come back at once, and a unix socket refuses the others.
+BACKLOG = 1024
+
 
 class Command(BaseCommand):
     help = "Serve pages and sockets with Daphne, hardened (see project/server.py)."
@@ -34,11 +38,11 @@ class Command(BaseCommand):
         from project.server import HardenedServer
 
         if options["unix_socket"]:
-            endpoint = f"unix:{options['unix_socket']}:mode=660"
+            endpoint = f"unix:{options['unix_socket']}:mode=660:backlog={BACKLOG}"
             where = options["unix_socket"]
         else:
             host = options["host"].replace(":", r"\:")
-            endpoint = f"tcp:port={options['port']}:interface={host}"
+            endpoint = f"tcp:port={options['port']}:interface={host}:backlog={BACKLOG}"
             where = f"http://{options['host']}:{options['port']}"
         proxied = options["proxy_headers"]
         server = HardenedServer(
