@@ -26,6 +26,27 @@ addEventListener("DOMContentLoaded", () => {
 });
 """
 
+#: Every state that the badge of each document has had, "none" while there is no badge:
+#: html[data-test-badges="7:free>editing 8:reading"].
+BADGES = """
+addEventListener("DOMContentLoaded", () => {
+  const seen = new Map();
+  const look = () => {
+    const badges = [...document.querySelectorAll("[data-testid=lock-badge]")];
+    const now = new Map(badges.map(({ dataset }) => [dataset.document, dataset.state]));
+    for (const number of new Set([...seen.keys(), ...now.keys()])) {
+      const [states, state] = [seen.get(number) ?? [], now.get(number) ?? "none"];
+      if (states.at(-1) !== state) seen.set(number, [...states, state]);
+    }
+    document.documentElement.dataset.testBadges =
+      [...seen].map(([number, states]) => `${number}:${states.join(">")}`).join(" ");
+  };
+  new MutationObserver(look).observe(
+    document.body, { subtree: true, childList: true, attributes: true });
+  look();
+});
+"""
+
 #: Browser notifications: html[data-test-notified="tag title|…"], and whether the
 #: page has asked for the permission: html[data-test-asked]. They are outside the page,
 #: where no test can click; the event "test-click" of the document clicks the last one.

@@ -129,6 +129,16 @@ class Service:
             self.process.kill()
             self.process.wait()
 
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Meanwhile, it neither ends nor does anything."""
+        assert self.process
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
     def output(self, lines: int = 60) -> str:
         """The end of what it has written."""
         written = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []

@@ -249,3 +249,13 @@ def test_whoever_is_waited_for_says_that_it_is_ready(composed: dict[str, Any]) -
             ends = wanted["condition"] == "service_completed_successfully"
             assert ends or "healthcheck" in services[name]
     assert {name for name in services if "healthcheck" not in services[name]} == {"prepare"}
+
+
+def test_the_guides_name_services_of_the_composition(composed: dict[str, Any]) -> None:
+    """In each command that they give for containers."""
+    guides = "".join(path.read_text() for path in (ROOT / "collab" / "guides").glob("*.md"))
+    called = re.findall(r"docker compose -f \S+ (?:exec(?: -T)?|cp) (\w+)", guides)
+    for services in re.findall(r"docker compose -f \S+ (?:stop|start) ([\w ]+)", guides):
+        called += services.split()
+    assert len(called) > 4
+    assert set(called) <= set(composed["services"])

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import logging.config
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -179,3 +180,18 @@ def test_failed_sign_ins_are_not_told_by_name(
 def test_the_form_is_one_that_exists() -> None:
     with pytest.raises(ValueError, match="text or json, not 'xml'"):
         logs.config("xml", "INFO")
+
+
+def test_the_guide_quotes_what_is_logged(settings: Settings) -> None:
+    """Each message in *When things break* is one that the engine writes, in these words."""
+    guide = (settings.BASE_DIR / "collab" / "guides" / "failures.md").read_text()
+    quoted = re.findall(r"^\| `(live: .*?)` \|", guide, re.MULTILINE)
+    assert len(quoted) > 5
+    engine = (settings.BASE_DIR / "collab" / "live").glob("*.py")
+    said = {
+        re.sub(r"%(\.\d)?[a-z]", "…", text)
+        for path in engine
+        for text in re.findall(r'"(live: .*?)"', path.read_text())
+    }
+    for message in quoted:
+        assert any(one.removesuffix(": …").startswith(message) for one in said), message

@@ -14,13 +14,13 @@ import json
 import re
 import urllib.parse
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from e2e.services import LOCALHOST
+from e2e.services import LOCALHOST, eventually
 from e2e.stack import Stack
 
 #: Anything that takes longer than this has failed.
@@ -46,6 +46,10 @@ print("ENTERED", json.dumps(entered))
 """
 PAGE = re.compile(r'name="page" value="([^"]+)"')
 MARK = re.compile(r'name="region" id="[^"]+" value="([^"]+)"')
+#: By which the server knows this page's own saves, should their answers be lost.
+OWN = re.compile(r'name="page" value="([0-9a-f]{32})"')
+#: Nobody sends the same thing again for longer than this, in seconds.
+INSISTING_SECONDS = 20.0
 
 
 def field_of(page: str, name: str) -> str:
@@ -117,8 +121,10 @@ class Editor:
         page = self.request("GET", there.location).text
         names = ("csrfmiddlewaretoken", "fence", "version")
         self.stay |= {name: field_of(page, name) for name in names}
-        token = PAGE.search(page)
+        token, own = PAGE.search(page), OWN.search(page)
         assert token, "the editor has no page token"
+        assert own, "the editor's form does not say which page it is"
+        self.stay["page"] = own[1]
         marks = [html.unescape(mark) for mark in MARK.findall(page)]
         self.resume = json.dumps({"page": html.unescape(token[1]), "region": marks})
         self.connects()
@@ -144,7 +150,7 @@ class Editor:
             self.socket = None
 
     def _form(self, text: str) -> dict[str, str]:
-        stay = {name: self.stay[name] for name in ("fence", "version")}
+        stay = {name: self.stay[name] for name in ("fence", "version", "page")}
         return {"text": text, "sequence": str(self.sequence), **stay}
 
     def types(self, text: str) -> Answer:
@@ -164,6 +170,22 @@ class Editor:
             self.saved += 1
             self.stay["version"] = field_of(answer.text, "version")
         return answer
+
+
+def insists(act: Callable[[str], Answer], text: str) -> None:
+    """Post a text; without an answer, or when the server cannot, again, as the editor
+    does. Nothing but 200 may come in the end."""
+    answers: list[int] = []
+
+    def is_taken() -> bool:
+        try:
+            answers.append(act(text).status)
+        except http.client.HTTPException:  # half an answer is none
+            return False
+        return answers[-1] < 500
+
+    eventually(is_taken, f"{text!r} is taken", INSISTING_SECONDS)
+    assert answers[-1] == 200
 
 
 @contextlib.contextmanager

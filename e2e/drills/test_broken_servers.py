@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 from playwright.sync_api import expect
 
@@ -25,18 +20,6 @@ RUNS_OUT = 1_000 * LEASE_SECONDS + 5_000
 BYTES = "  a\ttab, spaces  \n\n\u00a0 e\u0301 \U0001f680 <b>&amp;</b> \u2028 \u200d \\n %s\n\n"
 
 
-@contextmanager
-def stopped(stack: Stack, number: int) -> Iterator[None]:
-    """Process ``number`` hangs: it neither ends nor does anything."""
-    process = stack.service(f"serve-{number}").process
-    assert process
-    os.kill(process.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(process.pid, signal.SIGCONT)
-
-
 @in_a_hurry
 def test_a_save_from_a_server_that_hung(
     stack: Stack, leela: Person, fry: Person, document: int
@@ -52,7 +35,10 @@ def test_a_save_from_a_server_that_hung(
     fry.sees_saved("Draft saved")
     leela.opens(document)
     address = f"**/documents/{document}/edit/"
-    with fry.page.expect_response(address, timeout=RUNS_OUT + BACK) as answer, stopped(stack, 1):
+    with (
+        fry.page.expect_response(address, timeout=RUNS_OUT + BACK) as answer,
+        stack.service("serve-1").hanging(),
+    ):
         with fry.page.expect_request(address):
             fry.button("Save").click()
         leela.sees_pen("free", within=RUNS_OUT)
