@@ -110,7 +110,7 @@ def main() -> int:
     machine.allow_open_files(max(options.sockets, options.many))
     facts = machine.description()
     figures = options.output.with_name(FIGURES)
-    promises_kept = True
+    promises_kept, run = True, Moment.now()
     for name in options.sections or SECTIONS:
         moment = Moment.now()
         with tempfile.TemporaryDirectory(prefix="collab-bench-") as folder:
@@ -123,7 +123,8 @@ def main() -> int:
         print(text)
         put(options.output, facts, name, text, ORDER)
         if section.figures:
-            publish(options.output, keep(figures, facts, name, section.figures, moment))
+            numbers = keep(figures, facts, name, section.figures, moment, run)
+            publish(options.output, numbers)
         promises_kept = promises_kept and not section.failures
     together = kept(figures)
     if targets.targets(together):

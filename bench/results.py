@@ -81,10 +81,25 @@ def kept(path: Path) -> dict[str, Any]:
 
 
 def keep(
-    path: Path, machine: Sequence[str], name: str, figures: Mapping[str, Any], moment: Moment
+    path: Path,
+    machine: Sequence[str],
+    name: str,
+    figures: Mapping[str, Any],
+    moment: Moment,
+    run: Moment,
 ) -> dict[str, Any]:
-    """Put a section's figures with those of the others; returns all."""
-    mine = {"at": moment.at.isoformat(timespec="seconds"), "load": list(moment.load), **figures}
+    """Put a section's figures with those of the others; returns all.
+
+    Args:
+        path: the file.
+        machine: facts about where this was measured.
+        name: of the section.
+        figures: what was measured.
+        moment: when it began.
+        run: when the call began that measured it, and perhaps others.
+    """
+    times = {"at": moment.at.isoformat(timespec="seconds"), "load": list(moment.load)}
+    mine = {"run": run.at.isoformat(timespec="seconds"), **times, **figures}
     together = {**kept(path), "machine": list(machine), name: mine}
     path.write_text(json.dumps(together, indent=2) + "\n")
     return together

@@ -59,8 +59,9 @@ class Design:
 
     Attributes:
         name: what the tables call it.
-        pace_seconds: what everybody sees (counter, toasts) is sent at most once in
-            this time; 0 for every tick.
+        pace_seconds: the counter that everybody sees is sent at most once in this
+            time (``pace_seconds`` of its region); 0 for every tick.
+        feed_pace_seconds: the same for toasts. They are a feed, which knows no pace yet.
         is_counted_once: processes add up what each knows, instead of counting rows.
         shards: over how many Redis servers the topics are spread, each process
             hearing only of topics that its pages show; 0 for one that tells all to all.
@@ -69,16 +70,19 @@ class Design:
 
     name: str
     pace_seconds: float = 0.0
+    feed_pace_seconds: float = 0.0
     is_counted_once: bool = False
     shards: int = 0
     region_pages: int = 10**9
 
 
+PACE = 2.0
 DESIGNS = (
     Design("as it is"),
-    Design("paced", pace_seconds=2.0),
-    Design("paced, sharded", pace_seconds=2.0, is_counted_once=True, shards=8),
-    Design("paced, sharded, regions", 5.0, is_counted_once=True, shards=8, region_pages=100_000),
+    Design("counter paced", PACE),
+    Design("toasts paced", PACE, PACE),
+    Design("sharded", PACE, PACE, is_counted_once=True, shards=8),
+    Design("regions", 5.0, 5.0, is_counted_once=True, shards=8, region_pages=100_000),
 )
 
 
@@ -154,8 +158,7 @@ def _with(
     chance = random.Random(pages * 31 + processes)
     mine = pages / processes
     joins, told = pages / people.stay_seconds, pages / people.activity_seconds
-    # What everybody sees: who comes and goes is written in batches, and sent by ticks.
-    everybody = flushes(2 * joins + told, design.pace_seconds or ENGINE.tick_seconds, chance)
+    counted, everybody = _for_all(design, 2 * joins, told, chance)
     # A page's own regions change as often as any of those who share them does.
     own = people.audience / people.change_seconds
     heard, received = _bus(design, pages, people, processes, everybody)
@@ -167,7 +170,7 @@ def _with(
         + heard * costs.event_us
         + joins / processes * costs.join_us
     )
-    counts = 0.0 if design.is_counted_once else everybody * processes * pages
+    counts = 0.0 if design.is_counted_once else counted * processes * pages
     database = (
         joins * costs.database_join_us
         + processes * costs.database_process_us
@@ -184,6 +187,24 @@ def _with(
         database / 1e6 * regions,
         pages * (everybody + own) * costs.frame_bytes * regions,
     )
+
+
+def _for_all(
+    design: Design, moves: float, told: float, chance: random.Random
+) -> tuple[float, float]:
+    """How often a second the people are counted, and how often there is a frame for
+    everybody, with the counter, toasts or both. What falls into a tick is one frame.
+
+    Args:
+        moves: how many come or go in a second.
+        told: of how many things toasts tell in a second.
+    """
+    tick = ENGINE.tick_seconds
+    paces = design.pace_seconds or tick, design.feed_pace_seconds or tick
+    counted = flushes(moves, paces[0], chance)
+    if paces[0] == paces[1]:
+        return counted, flushes(moves + told, paces[0], chance)
+    return counted, min(counted + flushes(told, paces[1], chance), 1 / tick)
 
 
 def _bus(

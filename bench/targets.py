@@ -32,16 +32,7 @@ class Target:
 
 def targets(figures: Figures) -> list[Target]:
     """The rows whose sections have been measured, in order."""
-    makers: Sequence[tuple[str, Callable[[Any], list[Target]]]] = (
-        ("fanout", _fanout),
-        ("storms", _storms),
-        ("fanout", _memory),
-        ("editors", _editors),
-        ("opening", _opening),
-        ("restart", _restart),
-        ("fanout", _dashboard),
-    )
-    return [row for name, make in makers if name in figures for row in make(figures[name])]
+    return [row for name, make in MAKERS if name in figures for row in make(figures[name])]
 
 
 def written(figures: Figures) -> str:
@@ -83,14 +74,28 @@ def _ratio(value: float | None) -> str:
 
 
 def _when(figures: Figures) -> str:
-    """When the sections were measured, and how busy the machine was just before."""
-    sections = [one for name, one in figures.items() if name != "machine"]
-    loads = [one["load"][0] for one in sections]
-    moments = sorted(one["at"][:16].replace("T", " ") for one in sections)
-    return (
-        f"from {moments[0]} to {moments[-1]} UTC; load average before each section "
-        f"{min(loads):.1f} to {max(loads):.1f}, of which the measurement itself is a part"
+    """When the rows were measured, and whether by one call; how busy the machine was just
+    before. Figures that do not name their call stand alone."""
+    sections = {name: figures[name] for name, _ in MAKERS if name in figures}
+    runs: dict[str, list[str]] = {}
+    for name, one in sorted(sections.items(), key=lambda pair: str(pair[1]["at"])):
+        runs.setdefault(one.get("run", one["at"]), []).append(name)
+    spans = [_span([sections[name]["at"] for name in names]) for names in runs.values()]
+    loads = [one["load"][0] for one in sections.values()]
+    busy = (
+        f"load average before each section {min(loads):.1f} to {max(loads):.1f}, of which the "
+        "measurement itself is a part"
     )
+    if len(runs) == 1:
+        return f"all rows from one call of `make bench`, {spans[0]} UTC; {busy}"
+    parts = (f"{', '.join(names)} {span}" for names, span in zip(runs.values(), spans, strict=True))
+    return f"sections by the times of their calls (UTC): {'; '.join(parts)}; {busy}"
+
+
+def _span(moments: Sequence[str]) -> str:
+    """The beginnings of the first and of the last section."""
+    first, last = (moment[:16].replace("T", " ") for moment in (min(moments), max(moments)))
+    return first if first == last else f"from {first} to {last}"
 
 
 def _fanout(figures: Figures) -> list[Target]:
@@ -227,3 +232,15 @@ def _dashboard(figures: Figures) -> list[Target]:
             page["queries"] <= 10 and page["p50_ms"] <= 40,
         )
     ]
+
+
+#: Which sections have rows, in their order.
+MAKERS: Sequence[tuple[str, Callable[[Any], list[Target]]]] = (
+    ("fanout", _fanout),
+    ("storms", _storms),
+    ("fanout", _memory),
+    ("editors", _editors),
+    ("opening", _opening),
+    ("restart", _restart),
+    ("fanout", _dashboard),
+)

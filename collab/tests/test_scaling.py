@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from bench import scaling
+from bench import scaling, targets
 from bench.scaling import DESIGNS, DOCUMENT, People, flushes, loads
 
 
@@ -30,3 +30,31 @@ def test_what_cannot_carry_says_so() -> None:
     assert "Redis" in large[0].breaks
     assert large[-1].breaks == ""
     assert [load.redis for load in large] == sorted((load.redis for load in large), reverse=True)
+
+
+def test_only_a_pace_for_both_makes_news_for_everybody_cheap() -> None:
+    """Toasts are a feed, which heeds no region's pace: the counter's alone leaves them."""
+    costs = scaling.read()
+    plain, counter, both = (loads(costs, design, 10_000, People()) for design in DESIGNS[:3])
+    assert plain.bytes > counter.bytes > 10 * both.bytes
+
+
+RESTART = {"pages": 10, "live_s": 1, "most_bytes": 0}
+EDITORS = {"editors": 10, "cpu_percent": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("runs", "told"),
+    [
+        (("a", "a"), "all rows from one call of `make bench`, from 2026-01-01 10:00 to 2026-"),
+        (("a", "b"), "the times of their calls (UTC): restart 2026-01-01 10:00; editors 2026-01"),
+    ],
+)
+def test_the_table_says_when_its_rows_were_measured(runs: tuple[str, str], told: str) -> None:
+    """And when each was; only what one call has measured was measured in one go."""
+    days = {"at": "2026-01-01T10:00:00"}, {"at": "2026-01-02T10:00:00"}
+    restart = {**RESTART, **days[0], "load": [1.0], "run": runs[0]}
+    editors = {**EDITORS, **days[1], "load": [2.0], "run": runs[1]}
+    text = targets.written({"machine": ["a machine"], "restart": restart, "editors": editors})
+    assert told in text
+    assert "load average before each section 1.0 to 2.0" in text
