@@ -18,6 +18,7 @@ import sys
 import tempfile
 import urllib.request
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -98,6 +99,7 @@ class Stack:
             "REDIS_PREFIX": f"collab-{uuid.uuid4().hex[:8]}",
             # Editors in drills write as fast as they get answers; nobody does by hand.
             "LIMITS": "saves_per_minute=0,autosaves_per_minute=0",
+            "METRICS_TOKEN": uuid.uuid4().hex,
             "PYTHONUNBUFFERED": "1",
             "PYTHONPATH": str(ROOT),
         }
@@ -140,6 +142,18 @@ class Stack:
             found = lite.execute(statement.replace("%s", "?"), values).fetchall()
         lite.close()
         return found
+
+    def numbers(self) -> Mapping[str, float]:
+        """What ``/metrics`` tells, by name, all processes together, 0 for what it does
+        not; each writes its own with its heartbeat, so they are up to two seconds old."""
+        token = {"Authorization": f"Bearer {self.env['METRICS_TOKEN']}"}
+        request = urllib.request.Request(f"{self.urls[0]}/metrics", headers=token)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            told: str = answer.read().decode()
+        numbers: defaultdict[str, float] = defaultdict(float)
+        for name, value in re.findall(r"^(collab_\w+)(?:\{.*\})? (\S+)$", told, re.MULTILINE):
+            numbers[name.removeprefix("collab_").removesuffix("_total")] += float(value)
+        return numbers
 
     def nobody_is_here(self) -> None:
         """Between tests: no pages, no pens; sockets of closed browsers may be late."""

@@ -41,6 +41,10 @@ FEEDS = {"toasts"}
 #: The first pause before a page comes back, in seconds, and the longest
 #: (``reconnectDelay`` and ``reconnectMaxDelay`` of htmx); either 30 % more or less.
 PAUSE, LONGEST_PAUSE, JITTER = 0.5, 5.0, 0.3
+#: How often we look whether we are late, and from when on it counts, in seconds.
+WATCH, LATE = 0.005, 0.001
+#: From fewer waits nothing is concluded.
+ENOUGH = 100
 #: Handshakes under way at a time: fewer than a server's backlog.
 AT_ONCE = 40
 #: Anything that takes longer than this has failed, in seconds.
@@ -247,13 +251,16 @@ class Crowd:
     def pinging(self, visitors: Sequence[Visitor], every: float = 0.02) -> Iterator[Waits]:
         """Meanwhile, ask the server for a sign of life on each of these sockets in
         turn. It answers from its event loop, so nobody waits longer for anything
-        than for this."""
+        than for this. Whoever is closed meanwhile is an error."""
         waits = Waits()
-        asking = asyncio.run_coroutine_threadsafe(_ping(visitors, every, waits), self.loop)
+        ways = [_ping(visitors, every, waits), _watch(waits)]
+        asking = [asyncio.run_coroutine_threadsafe(way, self.loop) for way in ways]
         try:
             yield waits
         finally:
-            asking.cancel()
+            ended = [job for job in asking if not job.cancel()]
+        for job in ended:  # it should have gone on
+            raise AssertionError("nobody asks any more") from job.exception()
 
     def __enter__(self) -> Crowd:
         self._thread.start()
@@ -267,23 +274,37 @@ class Crowd:
         self._backstage.communicate()
 
 
+#: When something began and when it was over, on the monotonic clock.
+Span = tuple[float, float]
+
+
 @dataclass
 class Waits:
-    """How long answers took, and how much too late a timer of our own went off
-    meanwhile: so long the machine had no time for us, and as long for anybody."""
+    """How long answers took; and when we ourselves were not there to take them, because
+    the machine had no time for us: of each wait, just that part is not the server's."""
 
-    answers: list[float] = field(default_factory=list)
-    timers: list[float] = field(default_factory=list)
+    answers: list[Span] = field(default_factory=list)
+    absences: list[Span] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
 
-    @property
-    def machine(self) -> float:
-        """The longest that the machine kept us waiting, in seconds."""
-        return max(self.timers)
+    def awake(self, span: Span) -> float:
+        """How much of it we were there, in seconds."""
+        began, over = span
+        missed = (min(over, end) - max(began, start) for start, end in self.absences)
+        return over - began - sum(part for part in missed if part > 0)
 
-    @property
-    def p99(self) -> float:
-        """What 99 of 100 answers do not exceed, without the machine's share."""
-        return p99(self.answers) - self.machine
+    def p99(self, spans: Sequence[Span] = ()) -> float:
+        """What 99 of 100 waits do not exceed, in seconds.
+
+        Args:
+            spans: the waits, if they are not the answers to pings.
+        """
+        spans = spans or self.answers
+        assert len(spans) >= ENOUGH, f"{len(spans)} waits are too few to judge by"
+        all_the_time = (self.began, time.monotonic())
+        share = self.awake(all_the_time) / (all_the_time[1] - all_the_time[0])
+        assert share > 0.5, f"the machine is too busy: we were there {share:.0%} of the time"
+        return p99([self.awake(span) for span in spans])
 
 
 async def _ping(visitors: Sequence[Visitor], every: float, waits: Waits) -> None:
@@ -292,23 +313,48 @@ async def _ping(visitors: Sequence[Visitor], every: float, waits: Waits) -> None
             assert visitor.socket, "it was closed"
             began = time.monotonic()
             await (await visitor.socket.ping())
-            answered = time.monotonic()
+            waits.answers.append((began, time.monotonic()))
             await asyncio.sleep(every)
-            waits.answers.append(answered - began)
-            waits.timers.append(time.monotonic() - answered - every)
+
+
+async def _watch(waits: Waits) -> None:
+    """Note how much too late timers go off."""
+    while True:
+        due = time.monotonic() + WATCH
+        await asyncio.sleep(WATCH)
+        if (now := time.monotonic()) - due > LATE:
+            waits.absences.append((due, now))
 
 
 def are_right(visitors: Sequence[Visitor], people: int) -> bool:
-    """See :meth:`Crowd.become_right`."""
+    """See :meth:`Crowd.become_right`. A region that a page loaded now has not is wrong,
+    too: nothing that visitors look at goes away in a drill."""
     if not all(v.socket and v.people == people for v in visitors):
         return False
     now = dict(MARK.findall(visitors[0].loads()))
     return all(
-        now.get(name, mark) == mark
+        now.get(name) == mark
         for visitor in visitors
         for name, mark in visitor.marks.items()
         if name not in FEEDS
     )
+
+
+def delays(
+    visitor: Visitor, what: re.Pattern[str], moments: Sequence[float], first: int
+) -> list[Span]:
+    """From each moment on, until the page was sent what came of it, or of a later one.
+
+    Args:
+        what: how a frame says it, as a number that grows by one with each moment.
+        first: what it says of the first of them.
+    """
+    found = ((at, what.findall(frame)) for at, frame in visitor.pushed)
+    heard = [(at, int(number)) for at, numbers in found for number in numbers]
+    return [
+        (moment, min(at for at, number in heard if number >= first + count))
+        for count, moment in enumerate(moments)
+    ]
 
 
 def p99(seconds: Sequence[float]) -> float:
