@@ -6,24 +6,34 @@ import re
 import threading
 import time
 import urllib.error
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 
 import psycopg
 import pytest
 
 from e2e.conftest import on_cluster
-from e2e.drills.crowd import Crowd, Visitor, p99
+from e2e.drills.crowd import COUNT, Crowd, Span, Visitor, delays
+from e2e.drills.editors import Editor, editors
 from e2e.lengths import length
 from e2e.services import Postgres, RedisSwitch, eventually, postgres_server
 from e2e.stack import Stack, cluster_stack
 
-#: How long Redis is away, in seconds.
-AWAY_SECONDS = length(3, full=10)
+#: How long Redis is away, in seconds: longer than a process believes in it without
+#: hearing itself (``bus_timeout_seconds``, 5 s).
+AWAY_SECONDS = length(7, full=10)
 #: What is promised: right within 15 s of the return.
 RETURN = 15.0
 #: What is promised to all while one query hangs, in seconds.
 WAIT = 0.1
+#: What a retitled document says.
+CHANGE = re.compile(r"Change (\d+)")
+#: Topics that touch everything that a list shows of a document: more regions than a
+#: process has threads for them, which is four.
+ALL_OF_A_LIST = ("document:{}", "pen:{}", "heading:{}", "documents", "activity")
+#: What PostgreSQL says when its time is over.
+GIVEN_UP = "canceling statement due to statement timeout"
 #: Only for getting a crowd in, in seconds.
 ENTERING = 60.0
 
@@ -47,54 +57,89 @@ def without_postgres(own_postgres: Postgres, redis_url: str) -> Iterator[Stack]:
 
 
 @contextmanager
-def readers(visitors: Sequence[Visitor]) -> Iterator[list[int]]:
-    """Meanwhile, pages are loaded from all processes, two at a time: gives the status
-    of each answer."""
+def busy(acts: Sequence[Callable[[int], int]]) -> Iterator[list[int]]:
+    """Meanwhile, each of these is done again and again, in a thread of its own: gives
+    the status of each answer.
+
+    Args:
+        acts: get a number that grows, and give a status.
+    """
     statuses: list[int] = []
     over = threading.Event()
 
-    def reads(mine: Sequence[Visitor]) -> None:
+    def goes_on(act: Callable[[int], int]) -> None:
         number = 0
         while not over.is_set():
             number += 1
-            try:
-                mine[number % len(mine)].loads()
-            except urllib.error.HTTPError as error:
-                statuses.append(error.code)
-            else:
-                statuses.append(200)
+            statuses.append(act(number))
 
-    threads = [threading.Thread(target=reads, args=(visitors[n::2],)) for n in range(2)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield statuses
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join()
+    with ThreadPoolExecutor(len(acts)) as pool:
+        jobs = [pool.submit(goes_on, act) for act in acts]
+        try:
+            yield statuses
+        finally:
+            over.set()
+    for job in jobs:
+        job.result()
+
+
+def reading(visitors: Sequence[Visitor]) -> Callable[[int], int]:
+    """Their pages are loaded, one after the other."""
+
+    def reads(number: int) -> int:
+        try:
+            visitors[number % len(visitors)].loads()
+        except urllib.error.HTTPError as error:
+            return error.code
+        return 200
+
+    return reads
+
+
+def readers(visitors: Sequence[Visitor]) -> AbstractContextManager[list[int]]:
+    """Meanwhile, pages are loaded from all processes, two at a time."""
+    return busy([reading(visitors[n::2]) for n in range(2)])
+
+
+def writing(one: Editor) -> Callable[[int], int]:
+    """Drafts and saves in turn."""
+
+    def writes(number: int) -> int:
+        return (one.saves if number % 2 else one.types)(f"Written {number}").status
+
+    return writes
 
 
 @pytest.mark.parametrize("stack", ["without_redis"], indirect=True)
 def test_redis_is_away(stack: Stack, redis: RedisSwitch, crowd: Crowd) -> None:
-    """Redis is gone for 10 s, while documents change and pages are loaded.
+    """Redis is gone for 10 s, while pages are loaded, documents change, and people
+    save in servers that cannot tell anybody.
 
-    Pass: every page is answered with 200, no socket is closed, and within 15 s of the
-    return each page shows what a reload would.
+    Pass: every page, draft and save is answered with 200, no socket is closed, and
+    within 15 s of the return each page shows what a reload would, what was saved in
+    between included; then news come as before.
     """
-    documents = crowd.ask("write", count=10)
-    visitors = crowd.enter(100)
-    crowd.connect(visitors)
-    crowd.become_right(visitors, 100, within=ENTERING, what="all are in")
-    redis.off()
-    with readers(visitors) as statuses:
-        crowd.ask("retitle", documents=documents, times=10, pause=AWAY_SECONDS / 10)
-    redis.on()
-    crowd.become_right(visitors, 100, within=RETURN, what="all are right")
-    assert set(statuses) == {200}
-    assert not any(one.codes for one in visitors)
-    crowd.ask("retitle", documents=documents, times=11)
-    crowd.become_right(visitors, 100, within=RETURN, what="news come again")
+    with editors(stack, 4) as people:
+        for one in people:
+            one.opens()
+            one.leaves()  # visitors count people; these need no socket to save
+        documents = crowd.ask("write", count=10)
+        visitors = crowd.enter(100)
+        crowd.connect(visitors)
+        crowd.become_right(visitors, 100, within=ENTERING, what="all are in")
+        redis.off()
+        away = time.monotonic()
+        with readers(visitors) as read, busy([writing(one) for one in people]) as written:
+            crowd.ask("retitle", documents=documents, times=10)
+            eventually(lambda: time.monotonic() - away > AWAY_SECONDS, "it was away")
+        redis.on()
+        crowd.become_right(visitors, 100, within=RETURN, what="all are right")
+        assert set(read) == set(written) == {200}
+        assert all(one.saved for one in people)
+        assert not any(one.codes for one in visitors)
+        assert all("nothing heard" in server.output(100_000) for server in stack.services)
+        crowd.ask("retitle", documents=documents, times=11)
+        crowd.become_right(visitors, 100, within=RETURN, what="news come again")
 
 
 @pytest.mark.parametrize("stack", ["without_postgres"], indirect=True)
@@ -126,36 +171,83 @@ def test_postgresql_is_restarted(stack: Stack, own_postgres: Postgres, crowd: Cr
     crowd.become_right(stay, 80, within=RETURN, what="news come again")
 
 
+@contextmanager
+def locked(stack: Stack, table: str) -> Iterator[None]:
+    """Meanwhile, nobody reads or writes this table."""
+    with psycopg.connect(stack.database_url) as locker:
+        locker.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
+        yield
+
+
 @on_cluster
 def test_a_query_hangs_for_four_seconds(stack: Stack, crowd: Crowd) -> None:
     """Somebody locks the table of activities for four seconds, so the toasts of all
     pages wait, and with them a thread of each process; meanwhile documents change.
 
-    Pass: 99 of 100 changes are on every page within 100 ms, and the server answers as
-    fast; the engine has given up waiting by itself; afterwards all are right.
+    Pass: 99 of 100 changes are on every page at most 100 ms later than without the lock,
+    and the server answers within 100 ms; the engine has given up waiting by itself;
+    afterwards all are right.
     """
     (document,) = crowd.ask("write", count=1)
     visitors = crowd.enter(40)
     crowd.connect(visitors)
     crowd.become_right(visitors, 40, within=ENTERING, what="all are in")
+
+    def change(times: int) -> list[float]:
+        """Change the document. Returns when each change was committed."""
+        for one in visitors:
+            one.keeps, one.pushed = True, []
+        return list(crowd.ask("retitle", documents=[document], times=times, pause=0.1))
+
+    def arrived(committed: Sequence[float]) -> list[Span]:
+        """How long each of them took to each page, when the last is there."""
+        crowd.become_right(visitors, 40, within=RETURN, what="all are right")
+        return [span for one in visitors for span in delays(one, CHANGE, committed, 0)]
+
+    with crowd.pinging(visitors[:10]) as waits:
+        calm = arrived(change(20))
+        with locked(stack, "collab_activity"):
+            crowd.ask("announce", topics=["activity"])
+            committed = change(40)
+        hard = arrived(committed)
+    assert waits.p99(hard) < waits.p99(calm) + WAIT
+    assert waits.p99() < WAIT
+    assert GIVEN_UP in stack.logs()
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="the regions that wait take all of the engine's threads: who comes waits with them",
+)
+@on_cluster
+def test_the_documents_are_locked_for_four_seconds(stack: Stack, crowd: Crowd) -> None:
+    """Somebody locks the table of documents for four seconds. All regions that a list
+    shows of them wait, more kinds of them than a process has threads; meanwhile people
+    come to a page that needs no document.
+
+    Pass: 99 of 100 times, each page counts who has come within 100 ms, and the server
+    answers as fast; no process is taken for dead; the engine has given up waiting by
+    itself; afterwards all are right.
+    """
+    (document,) = crowd.ask("write", count=1)
+    visitors, coming = crowd.enter(40), crowd.enter(20)
+    newcomers = [one.another("/active/") for one in coming]
+    crowd.connect(visitors)
+    crowd.become_right(visitors, 40, within=ENTERING, what="all are in")
     for one in visitors:
         one.keeps = True
-    with psycopg.connect(stack.database_url) as locker, crowd.pinging(visitors[:10]) as waits:
-        locker.execute("LOCK TABLE collab_activity IN ACCESS EXCLUSIVE MODE")
-        crowd.ask("announce", topics=["activity"])
-        committed = crowd.ask("retitle", documents=[document], times=40, pause=0.1)
-    crowd.become_right(visitors, 40, within=RETURN, what="all are right")
-    late = [delay for one in visitors for delay in delays(one, committed)]
-    assert p99(late) - waits.machine < WAIT
-    assert waits.p99 < WAIT
-    assert "canceling statement due to statement timeout" in stack.logs()
-
-
-def delays(visitor: Visitor, committed: Sequence[float]) -> list[float]:
-    """How long after its commit a page had each change, or one after it."""
-    found = ((at, re.search(r"Change (\d+)", frame)) for at, frame in visitor.pushed)
-    heard = [(at, int(change[1])) for at, change in found if change]
-    return [
-        min(at for at, change in heard if change >= number) - moment
-        for number, moment in enumerate(committed)
-    ]
+    came = []
+    with crowd.pinging(visitors[:10]) as waits:
+        with locked(stack, "collab_document"):
+            began = time.monotonic()
+            crowd.ask("announce", topics=[name.format(document) for name in ALL_OF_A_LIST])
+            for one in newcomers:
+                came.append(time.monotonic())
+                crowd.connect([one])
+            eventually(lambda: time.monotonic() - began > 4, "four seconds are over")
+        crowd.become_right(visitors, 60, within=RETURN, what="all are right")
+    spans = [span for one in visitors for span in delays(one, COUNT, came, 41)]
+    assert waits.p99(spans) < WAIT
+    assert waits.p99() < WAIT
+    assert GIVEN_UP in stack.logs()
+    assert not any(one.codes for one in (*visitors, *newcomers))
