@@ -284,7 +284,7 @@ def test_housekeeping(leela: Person) -> None:
         "sweep": presence.sweep,
         "joining": lambda: presence._write(node, presence.Batch(joins={page.id: (page, 3)})),
         "leaving": lambda: presence._write(node, presence.Batch(leaves=[1, 9])),
-        "moving": lambda: presence._write(node, presence.Batch(moves=[17])),
+        "dismissing": lambda: presence._write(node, presence.Batch(dismissed=[17])),
         "pages elsewhere": lambda: elsewhere.elsewhere(leela.pk, []),
         "session": lambda: person_of(str(session.session_key)),
     }
