@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Playwright, expect
 
 from e2e.chromium import launch_options
-from e2e.people import Person, PersonMaker
+from e2e.conftest import on_cluster
+from e2e.people import PASSWORD, Person, PersonMaker, post
 from e2e.stack import Stack
 
 #: A right that was taken away is gone from open pages within this (milliseconds).
@@ -66,6 +68,88 @@ def test_the_pen_of_who_loses_the_right(bender: Person, fry: Person, document: i
     fry.button("Save").click()
     expect(fry.save_state).to_contain_text("kept in this browser")
     bender.sees_text("Good news.")
+
+
+@pytest.fixture
+def newcomer(stack: Stack, person: PersonMaker) -> Person:
+    """Kif, who has just made his account: nobody else signs in as him."""
+    hermes = person("hermes")
+    hermes.goes_to("/people/")
+    request, people = hermes.context.request, f"{hermes.url}/people/"
+    token = hermes.page.locator("[name=csrfmiddlewaretoken]").first.input_value()
+    answer = request.post(people, form={"invite": "member", "csrfmiddlewaretoken": token})
+    link = re.search(r"/invitation/[\w-]+/", answer.text())
+    assert link
+    name = f"kif{stack.sql('SELECT count(*) FROM collab_person')[0][0]}"
+    kif = person(name, anonymous=True, url=stack.urls[-1])
+    fields = {"username": name, "password1": PASSWORD, "password2": PASSWORD}
+    post(kif.context.request, f"{kif.url}{link[0]}", fields)
+    return kif
+
+
+def withdrawn(kif: Person, elsewhere: Person, bender: Person, hermes: Person, pk: int) -> None:
+    """The document is for named people now, and not for Kif."""
+    bender.page.get_by_label("Only named people").check()
+    bender.button("Set access").click()
+
+
+def signed_out(kif: Person, elsewhere: Person, bender: Person, hermes: Person, pk: int) -> None:
+    """By himself, in another browser."""
+    place = f"{kif.url}/profile/"
+    post(elsewhere.context.request, place, {}, to=f"{place}sign-out/")
+
+
+def deactivated(kif: Person, elsewhere: Person, bender: Person, hermes: Person, pk: int) -> None:
+    """By an administrator."""
+    place = f"{hermes.url}/people/"
+    post(hermes.context.request, place, {"active": "no"}, to=f"{place}{pk}/")
+
+
+def given_a_password(
+    kif: Person, elsewhere: Person, bender: Person, hermes: Person, pk: int
+) -> None:
+    """By himself, in another browser."""
+    new = {"new_password1": "another-planet", "new_password2": "another-planet"}
+    place = f"{kif.url}/password/"
+    post(elsewhere.context.request, place, {"old_password": PASSWORD, **new})
+
+
+@on_cluster
+@pytest.mark.complaints
+@pytest.mark.parametrize(
+    ("happens", "says"),
+    [
+        (withdrawn, "you may no longer see it"),
+        (signed_out, "You have been signed out."),
+        (deactivated, "You have been signed out."),
+        (given_a_password, "You have been signed out."),
+    ],
+)
+def test_a_page_ends_in_two_seconds_and_says_why(
+    stack: Stack,
+    person: PersonMaker,
+    bender: Person,
+    newcomer: Person,
+    document: int,
+    happens: Callable[..., None],
+    says: str,
+) -> None:
+    """Whichever process it is at; the pen is free as soon, and the draft is kept."""
+    kif, hermes = newcomer, person("hermes")
+    elsewhere = person(kif.username, own_session=True, url=stack.urls[0])
+    ((pk,),) = stack.sql(f"SELECT id FROM collab_person WHERE username='{kif.username}'")
+    kif.edits(document)
+    kif.types("Half a sentence")
+    kif.sees_saved("Draft saved")
+    watching = bender.second_tab(f"/documents/{document}/")
+    watching.sees_pen("theirs")
+    bender.goes_to(f"/documents/{document}/share/")
+    happens(kif, elsewhere, bender, hermes, pk)
+    expect(kif.page.get_by_text(says)).to_be_visible(timeout=PROMISED)
+    watching.sees_pen("free", within=PROMISED)
+    expect(kif.text_field).to_have_value("Half a sentence")
+    drafts = f"SELECT text FROM collab_draft WHERE person_id={pk} AND NOT is_settled"
+    assert [text for (text,) in stack.sql(drafts)] == ["Half a sentence"]
 
 
 def test_a_document_that_is_withdrawn(bender: Person, fry: Person, document: int) -> None:
