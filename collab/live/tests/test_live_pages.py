@@ -271,6 +271,12 @@ async def test_a_token_is_worth_nothing_after_the_sign_out(
     assert not engine.hub.sockets
 
 
+def test_there_is_one_permission_of_pages() -> None:
+    """A second one would have to say what happens where they disagree."""
+    with pytest.raises(ValueError, match="two permissions"):
+        pages.allow_pages(lambda user, shown: shown)
+
+
 async def test_a_stranger_is_told_to_sign_in_and_receives_nothing(
     engine: Process, refused: Refused
 ) -> None:
