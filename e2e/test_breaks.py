@@ -267,9 +267,9 @@ def test_deactivated(person: PersonMaker, kif: Person) -> None:
     hermes.goes_to("/people/")
     account = hermes.page.locator("[data-testid=account][data-user=kif]")
     account.get_by_role("button", name="Switch off").click()
-    expect(html(kif)).to_have_attribute("data-closed", "4401", timeout=2_000)
-    banner(kif, "4401")
-    expect(kif.page.get_by_text("You have been signed out.")).to_be_visible()
+    expect(html(kif)).to_have_attribute("data-closed", "4423", timeout=2_000)
+    banner(kif, "4423")
+    expect(kif.page.get_by_text("your account has been deactivated")).to_be_visible()
     assert kif.context.request.get(f"{kif.url}/").url.endswith("/login/?next=/")
 
 
@@ -278,7 +278,7 @@ def test_a_forged_page_is_told_to_reload(leela: Person, document: int) -> None:
 
     leela.context.add_init_script(FORGE)
     leela.page.goto(f"{leela.url}/documents/{document}/#forged")
-    expect(html(leela)).to_have_attribute("data-closed", "4403")
-    banner(leela, "4403")
-    leela.page.locator("[data-connection='4403']").get_by_role("link", name="Reload").click()
+    expect(html(leela)).to_have_attribute("data-closed", "4400")
+    banner(leela, "4400")
+    leela.page.locator("[data-connection='4400']").get_by_role("link", name="Reload").click()
     leela.is_live()

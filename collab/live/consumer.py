@@ -151,10 +151,8 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
             return  # closing already
         try:
             token, marks = read_resume(text_data)
-        except Malformed:
+        except (Malformed, pages.BadToken):
             self._refuse(MALFORMED)
-        except pages.BadToken:
-            self._refuse(FORBIDDEN)
         else:
             await self._resume(token, marks)
 

@@ -17,16 +17,21 @@ from .conf import conf
 from .hub import Hub
 from .pages import admitted
 from .presence import Presence
-from .sessions import PERSON, RIGHTS
+from .sessions import PERSON, RIGHTS, is_switched_off
 from .watches import Socket
 
 logger = logging.getLogger(__name__)
 
 SIGNED_OUT = 4401
 FORBIDDEN = 4403
+SWITCHED_OFF = 4423
 TOO_MANY = 4429
 #: By the code of the close, how it is counted.
-REFUSALS = {SIGNED_OUT: "refused_signed_out", FORBIDDEN: "refused_forbidden"}
+REFUSALS = {
+    SIGNED_OUT: "refused_signed_out",
+    SWITCHED_OFF: "refused_signed_out",
+    FORBIDDEN: "refused_forbidden",
+}
 
 #: A task that died is started again after this long.
 RESTART_SECONDS = 0.5
@@ -136,11 +141,14 @@ class Process:
         user, allowed, openable = await db.run(
             admitted, sockets[0].session_key, tuple(shown), [socket.page for socket in sockets]
         )
+        ended = SIGNED_OUT
+        if user is None and await db.run(is_switched_off, sockets[0].page.user_id):
+            ended = SWITCHED_OFF
         for socket in sockets:
             if socket not in self.hub.sockets:
                 continue  # it has gone, or shows another page, which has been asked for
             if user is None or user.pk != socket.page.user_id:
-                self._cut(socket, SIGNED_OUT)
+                self._cut(socket, ended)
             elif socket.page not in openable:
                 self._cut(socket, FORBIDDEN)
             elif lost := shown.intersection(socket.regions).difference(allowed):

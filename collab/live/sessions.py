@@ -35,11 +35,16 @@ def person_of(session_key: str) -> AbstractBaseUser | None:
     return user if user.is_authenticated and user.is_active else None
 
 
+def is_switched_off(user_id: int) -> bool:
+    """Is there such an account, and is it of no use any more?"""
+    return get_user_model().objects.filter(pk=user_id, is_active=False).exists()
+
+
 def rights_changed(*user_ids: int) -> None:
     """After commit, look again at every open socket of these people.
 
-    Those who are signed out (4401) or may not have their page open any more (4403)
-    are cut at once, in every process; regions that they may not see go.
+    Those who are signed out (4401), switched off (4423) or may not have their page open
+    any more (4403) are cut at once, in every process; regions that they may not see go.
     """
     changed(*(f"{PERSON}{user_id}" for user_id in user_ids))
 

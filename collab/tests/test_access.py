@@ -654,7 +654,7 @@ async def test_a_saved_page_is_refused_without_the_right(
         ("removed", 4403),
         ("may read", 4403),
         ("demoted", 4403),
-        ("deactivated", 4401),
+        ("deactivated", 4423),
         ("signed out", 4401),
         ("password", 4401),
     ],

@@ -17,7 +17,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from collab.admin import ForAdministrators
-from collab.live.process import SIGNED_OUT, Process
+from collab.live.process import SIGNED_OUT, SWITCHED_OFF, Process
 from collab.live.testing import announced, visit
 from collab.models import Document, Person, SecurityEvent, SignIn
 from collab.models.person import STAND_IN
@@ -114,7 +114,7 @@ async def test_open_pages_end(engine: Process, owner: Person, fry: Person, what:
             form |= unusable if what == "unusable" else usable
             answer = await sync_to_async(client.post)(f"{place}/password/", form)
             assert answer.status_code == 302
-        assert await page.is_closed() == SIGNED_OUT
+        assert await page.is_closed() == (SWITCHED_OFF if what == "off" else SIGNED_OUT)
     if what in {"password", "unusable"}:
         assert await sync_to_async(events)(Kind.PASSWORD) == [("password", owner.pk, fry.pk)]
 

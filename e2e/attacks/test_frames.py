@@ -14,7 +14,6 @@ import pytest
 from playwright.sync_api import WebSocket
 
 from collab.live.consumer import MALFORMED
-from collab.live.process import FORBIDDEN
 from collab.live.testing import TOKEN
 from e2e.attacks.frames import (
     END,
@@ -135,7 +134,7 @@ def test_page_tokens_of_which_a_part_is_exchanged(attacker: Attacker) -> None:
     wrong = {}
     for name, token in forged(*attacker.tokens, seed=SEED).items():
         answer = attacker.sends(frame(attacker.resume(token)))
-        if answer.texts or answer.codes != [FORBIDDEN]:
+        if answer.texts or answer.codes != [MALFORMED]:
             wrong[name] = answer
     assert not wrong
 

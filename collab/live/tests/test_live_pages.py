@@ -21,7 +21,7 @@ from collab.live.consumer import MALFORMED, TRY_AGAIN, Malformed, read_resume
 from collab.live.metrics import meter
 from collab.live.models import Connection, Node
 from collab.live.presence import Page
-from collab.live.process import FORBIDDEN, SIGNED_OUT, Process
+from collab.live.process import FORBIDDEN, SIGNED_OUT, SWITCHED_OFF, Process
 from collab.live.testing import LivePage, connect, eventually, signed_in, visit
 from collab.live.transport import QueueWire
 from collab.models import Document, Person
@@ -219,8 +219,8 @@ async def test_a_forged_token_is_refused(engine: Process, leela: Person, refused
     socket = connect(await signed_in(leela))
     assert (await socket.connect())[0]
     await socket.send_to(text_data=json.dumps({"page": "forged", "region": []}))
-    assert (await socket.receive_output(timeout=5))["code"] == FORBIDDEN
-    assert refused() == {"refused_forbidden": 1}
+    assert (await socket.receive_output(timeout=5))["code"] == MALFORMED
+    assert refused() == {"refused_malformed": 1}
 
 
 async def test_an_expired_token_is_refused(
@@ -232,7 +232,7 @@ async def test_an_expired_token_is_refused(
     socket = connect(await signed_in(leela))
     assert (await socket.connect())[0]
     await socket.send_to(text_data=json.dumps({"page": token}))
-    assert (await socket.receive_output(timeout=5))["code"] == FORBIDDEN
+    assert (await socket.receive_output(timeout=5))["code"] == MALFORMED
 
 
 async def test_another_persons_token_is_refused(
@@ -366,7 +366,7 @@ async def test_deactivation_closes_the_socket(engine: Process, leela: Person) ->
         await page.until_current("toasts")
         leela.is_active = False
         await leela.asave()
-        assert await page.is_closed() == SIGNED_OUT
+        assert await page.is_closed() == SWITCHED_OFF
 
 
 async def test_a_dead_hub_is_started_again_and_looks_at_everything(
