@@ -10,11 +10,12 @@ import asyncio
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.contrib import admin
@@ -785,20 +786,26 @@ async def test_what_is_withdrawn_while_a_page_resumes(
     assert await closed(await shows(member, page, f"document_text-{public.pk}")) == 4403
 
 
+@pytest_asyncio.fixture
+async def watchful(settings: Settings, transactional_db: None) -> AsyncIterator[Process]:
+    """The engine, asking for everybody's rights all the time."""
+    settings.LIVE = {"session_check_seconds": 0.1}
+    yield await process.current()
+    await process.stop()
+
+
 @pytest.mark.django_db(transaction=True)
 async def test_rights_are_asked_again_after_a_while(
-    settings: Settings, cast: dict[str, Person], secret: Document
+    watchful: Process, cast: dict[str, Person], secret: Document
 ) -> None:
     """By the clock, if nobody has said that they changed."""
-    settings.LIVE = {"session_check_seconds": 0.1}
-    await process.current()
     reader = cast["reader"]
     page = Page("p", reader.pk, f"document:{secret.pk}", "reading")
     socket = await shows(reader, page, f"document_text-{secret.pk}")
     await socket.receive_from(timeout=5)
     await Share.objects.filter(person=reader).adelete()
+    await eventually(lambda: not watchful.hub.sockets)
     assert await closed(socket) == 4403
-    await process.stop()
 
 
 # The page.
