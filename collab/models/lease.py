@@ -80,11 +80,14 @@ class LeaseQuerySet(models.QuerySet["Any"]):
         that nobody has taken since: its fence stands)."""
         return self.filter(pk=pk, holder=person_id, fence=fence)
 
+    def unhindered(self, pk: int, person_id: int, fence: int) -> Self:
+        """The row, if nobody has taken it since this person had it under this fence. A
+        lease that has ended does no harm then."""
+        return self.filter(Q(holder=person_id) | Q(holder__isnull=True), pk=pk, fence=fence)
+
     def writable(self, pk: int, person_id: int, *, fence: int, version: int) -> Self:
-        """The row, if this person may write to it, having seen this version of it. A
-        lease that has ended, and that nobody has taken since, does no harm."""
-        unhindered = Q(holder=person_id) | Q(holder__isnull=True)
-        return self.filter(unhindered, pk=pk, fence=fence, version=version)
+        """The row, if this person may write to it, having seen this version of it."""
+        return self.unhindered(pk, person_id, fence).filter(version=version)
 
     def in_use(self) -> Self:
         """Rows whose holder has done something lately."""

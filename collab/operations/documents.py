@@ -160,7 +160,7 @@ def publish(
     try:
         return save(pk, person_id, text, version=version, page=page, **stay), []
     except StaleSave:
-        if not Document.objects.held_under(pk, person_id, fence).exists():
+        if not Document.objects.unhindered(pk, person_id, fence).exists():
             raise
     present = Document.objects.get(pk=pk)
     base = queries.revision(pk, version)

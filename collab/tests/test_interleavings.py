@@ -253,13 +253,12 @@ class Workspace:
             self.stays.append((who, Stay(draft.fence, page.version, page.typed, False)))
 
     def may_save(self, who: int, page: Stay, *, merges: bool) -> bool:
-        """Is the pen this page's; or nobody's since, and nothing is to be merged?"""
+        """Is the pen this page's, or nobody's since? What others have changed meanwhile
+        (the heading) needs merging."""
         now, person = self.document, self.people[who].pk
         if now.fence != page.fence or now.trashed_at:
             return False
-        if now.holder_id == person and merges:
-            return True
-        return now.holder_id in (None, person) and now.version == page.version
+        return now.holder_id in (None, person) and (merges or now.version == page.version)
 
     def save(self, who: int, page: Stay) -> None:
         """What may be saved is, and nothing else."""

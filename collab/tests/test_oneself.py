@@ -10,7 +10,7 @@ from collab import listeners, queries
 from collab.live.presence import Page
 from collab.live.testing import announced
 from collab.models import Activity, Document, Draft, Person
-from collab.operations import documents, editing, trash
+from collab.operations import documents, editing, headings, trash
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PAGE, OTHER_PAGE = "a" * 32, "b" * 32
@@ -52,6 +52,18 @@ def test_a_reader_gets_no_pen(document: Document, fry: Person, fence: int) -> No
     modes = ("reading", "editing")
     listeners.give_back_leases([Page("p", fry.pk, subject, mode, "") for mode in modes])
     assert lease(document) == (None, fence)
+
+
+def test_another_title_is_no_conflict_while_the_pen_is_free(
+    document: Document, leela: Person, fry: Person, fence: int
+) -> None:
+    """Fry's pen ran out, and nobody has written since: there is nothing to choose."""
+    editing.release(document.pk, fry.pk, fence)
+    headings.retitle(document.pk, leela.pk, title="Another", version=1)
+    saved = documents.publish(document.pk, fry.pk, "Fry's words.", fence=fence, version=1)
+    assert saved == (3, [])
+    document.refresh_from_db()
+    assert (document.title, document.text) == ("Another", "Fry's words.")
 
 
 @pytest.mark.parametrize("who", ["leela", "fry"])
