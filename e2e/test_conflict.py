@@ -99,3 +99,26 @@ def test_a_late_text_waits_for_its_writer(
     expect(fry.test_id("diff").locator("ins").first).to_have_text("Bad")
     fry.button("Continue with this text").click()
     expect(fry.text_field).to_have_value("Bad news.")
+
+
+@pytest.mark.complaints
+def test_what_is_typed_beside_the_saved_text_is_kept(
+    stack: Stack, leela: Person, fry: Person, document: int
+) -> None:
+    """Fry brings the two together and closes the tab before he has sent it."""
+    fry.edits(document)
+    fry.types("Fry's text.")
+    expires(stack, document)
+    leela.edits(document)
+    leela.types("Leela's text.")
+    leela.saves()
+    leela.finishes()
+    fry.button("Save").click()
+    expect(fry.page.get_by_role("heading", name="Two texts")).to_be_visible()
+    fry.types("Fry's text, and Leela's.")
+    expect(fry.test_id("kept-state")).to_contain_text("Draft saved")
+    fry.opens(document)
+    fry.page.get_by_role("link", name=re.compile("Restore your text from")).click()
+    fry.button("Continue with this text").click()
+    expect(fry.text_field).to_have_value("Fry's text, and Leela's.")
+    leela.sees_text("Leela's text.")

@@ -66,6 +66,32 @@ def test_changes_in_one_place(
     leela.sees_text("We leave when we leave.")
 
 
+def test_what_is_typed_while_choosing_is_kept(
+    stack: Stack, leela: Person, fry: Person, written: Written
+) -> None:
+    """Fry writes a text of his own, and his browser ends before he has sent it: it is in
+    his draft, and he chooses anew."""
+    document = written(text=BASE)
+    while_fry_is_away(stack, leela, fry, document, BASE.replace("nine", "eleven"))
+    fry.button("Save").click()
+    free = fry.page.get_by_role("textbox", name="A text of your own for passage 1")
+    free.fill("We leave when we leave.")
+    expect(fry.test_id("kept-state")).to_contain_text("Draft saved")
+    fry.leaves()
+    again = fry.second_tab(f"/documents/{document}/")
+    again.page.get_by_role("link", name=re.compile("Restore your text")).click()
+    again.button("Continue with this text").click()
+    expect(again.text_field).to_have_value(re.compile("We leave when we leave"))
+    again.button("Save").click()
+    free = again.page.get_by_role("textbox", name="A text of your own for passage 1")
+    expect(free).to_have_value("We leave when we leave.\nWe leave at ten.")
+    again.page.get_by_label("Yours", exact=True).check()
+    again.button("Save this result").click()
+    expect(again.text_field).to_have_value(re.compile("when we leave"))
+    again.finishes()
+    expect(again.test_id("unsaved-text")).to_have_count(0)
+
+
 THREE = "\n\n".join(
     ["Good news.", "First.", "Second.", "Third.", "We leave at nine.", "Fourth.", "All of us."]
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -174,6 +175,55 @@ def test_overlaps_are_chosen_passage_by_passage(
     save(as_fry, moved, yours, **chosen)
     assert text_of(moved) == "ONE\ntwo\nthree\nfour\n5 (FIVE)"
     assert not queries.unsaved(moved.pk, fry.pk).exists()
+
+
+def kept_while_choosing(client: Client, document: Document, **fields: str) -> str:
+    """What a page with two texts sends while somebody types there."""
+    form = {"fence": str(document.fence), "version": "1", **fields}
+    answer = client.post(f"/documents/{document.pk}/draft/", form, headers={"HX-Request": "true"})
+    return f"{answer.status_code} {answer.content.decode()}"
+
+
+def test_what_is_typed_while_choosing_is_a_draft(
+    moved: Document, as_fry: Client, fry: Person
+) -> None:
+    """Nobody has sent it yet: one's own side with it, whatever is ticked. It ends with
+    the save of the result."""
+    yours = BASE.replace("five", "5").replace("one", "ONE")
+    save(as_fry, moved, yours)
+    typing = {"seen": "2", "choice-1": "theirs", "text": yours}
+    answer = kept_while_choosing(as_fry, moved, **typing, **{"free-1": "5\r\nFIVE"})
+    assert answer.startswith("200")
+    assert "Draft saved" in answer
+    assert queries.unsaved(moved.pk, fry.pk).get().text == yours
+    kept_while_choosing(as_fry, moved, **typing, **{"free-1": "both of it"})
+    assert queries.unsaved(moved.pk, fry.pk).get().text == "ONE\ntwo\nthree\nfour\nboth of it"
+    answer = kept_while_choosing(as_fry, moved, **typing, **{"free-1": "both of them"})
+    (sequence,) = re.findall(r'name="sequence" form="overlap" value="(\d+)"', answer)
+    chosen = {"seen": "2", "choice-1": "free", "free-1": "both of them", "sequence": sequence}
+    save(as_fry, moved, yours, **chosen)
+    assert text_of(moved).endswith("both of them")
+    assert not queries.unsaved(moved.pk, fry.pk).exists()
+
+
+def test_what_is_typed_beside_a_saved_text_is_a_draft(
+    moved: Document, as_fry: Client, leela: Person, fry: Person
+) -> None:
+    """The one that was rescued when the save came too late."""
+    stale = str(moved.fence)
+    assert editing.seize(moved.pk, leela.pk, "It is late.")
+    page = save(as_fry, moved, "Fry's", fence=stale)
+    (rescued,) = re.findall(r'name="rescued" value="(\d+)"', page)
+    typing = {"decided": "1", "rescued": rescued, "version": "2"}
+    assert kept_while_choosing(as_fry, moved, **typing, text="Fry's, and hers").startswith("200")
+    draft = queries.unsaved(moved.pk, fry.pk).get()
+    assert (draft.text, draft.fence, draft.base_version) == ("Fry's, and hers", int(stale), 1)
+    for wrong in ("", "x", "0", str(2**63)):
+        answer = kept_while_choosing(as_fry, moved, **{**typing, "rescued": wrong}, text="Lost?")
+        assert answer.startswith("404")
+    answer = kept_while_choosing(as_fry, moved, **typing, text="x" * 300_000)
+    assert answer.startswith("422")
+    assert "200 KB" in answer
 
 
 @pytest.mark.parametrize(("choice", "result"), [("yours", "5"), ("theirs", "FIVE")])

@@ -14,14 +14,18 @@ from django.views.decorators.http import require_http_methods, require_POST
 from .. import queries
 from ..differences import difference
 from ..errors import Refused, UnknownStay
-from ..forms import DraftForm
+from ..forms import DraftForm, EditForm
 from ..models import Document, Draft
 from ..operations import drafts, editing
 from ..permissions import editable_document, followable_times
 from .addresses import to_editor
-from .late import begun_from, may_keep
+from .editing import so_far
+from .late import begun_from, may_keep, now
 from .limits import READS, counting, limited, with_wait
-from .requests import PersonRequest, method_of
+from .requests import PersonRequest, method_of, number_of
+
+#: A field of the page with two texts, and one of the page with their passages.
+UNDECIDED = {"decided", "seen"}
 
 
 @counting("autosaves")
@@ -35,6 +39,8 @@ def autosave(request: PersonRequest, pk: int) -> HttpResponse:
     answer is then the list of unsaved texts, and what is wrong with this one.
     ``discard`` says that it is not wanted any more."""
     document = followable_times(request.user, pk)
+    if UNDECIDED & request.POST.keys():
+        return _undecided(request, document)
     form = DraftForm(request.POST)
     try:
         may_keep(request)
@@ -61,6 +67,38 @@ def autosave(request: PersonRequest, pk: int) -> HttpResponse:
     }
     status = 200 if has_pen or is_late else 409
     return _state(request, document, form, status=status, **state)
+
+
+def _undecided(request: PersonRequest, document: Document) -> HttpResponse:
+    """What is typed on a page with two texts belongs to the stay that it comes from, and
+    is kept as its draft until the two are one."""
+    form = EditForm(request.POST)
+    context: dict[str, object] = {"sequence": request.POST.get("sequence")}
+    if not form.is_valid():
+        context["refusal"] = next(iter(form.errors.values()))[0]
+        return render(request, "partials/kept_state.html", context, status=422)
+    known = {**_typed(request, document, form), "sequence": now()}
+    try:
+        may_keep(request)
+        context["draft"] = drafts.keep(document.pk, request.user.pk, **known)[0]
+        # What comes of the choices is newer than what they are about.
+        context["sequence"] = "seen" in request.POST and known["sequence"] + 1
+    except (Refused, UnknownStay) as error:
+        context["refusal"] = error
+        answer = render(request, "partials/kept_state.html", context, status=422)
+        return with_wait(answer, error) if isinstance(error, Refused) else answer
+    return render(request, "partials/kept_state.html", context)
+
+
+def _typed(request: PersonRequest, document: Document, form: EditForm) -> dict[str, Any]:
+    """The text, and the stay that it belongs to."""
+    data = form.cleaned_data
+    if "seen" in request.POST:
+        text = so_far(request, document, data["text"], data["version"])
+        return {"text": text, "fence": data["fence"], "version": data["version"]}
+    rescued = request.POST.getlist("rescued")
+    stay = _own(request, document.pk, number_of(rescued[-1] if rescued else "") or 0)
+    return {"text": data["text"], "fence": stay.fence, "version": stay.base_version}
 
 
 def _state(

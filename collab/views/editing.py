@@ -348,6 +348,23 @@ def _chosen(request: PersonRequest, document: Document, yours: str, base: int) -
         raise RefusedResult(passages, seen, error) from error
 
 
+def so_far(request: PersonRequest, document: Document, yours: str, base: int) -> str:
+    """One's own side while one chooses, with what one has written in the place of
+    passages. None of one's words is missing from it, whatever is chosen in the end; what
+    no document could hold is left as it was.
+    """
+    passages, _seen = _passages(request, document, yours, base)
+    texts: list[str] = []
+    for number_, passage in enumerate((p for p in passages if p.overlaps), 1):
+        free = _choice(request, number_)[1]
+        offered = f"{passage.your_text}\n{passage.their_text}"
+        texts.append(passage.your_text if free in ("", offered) else free)
+    try:
+        return check_size(joined(passages, texts)) if passages else yours
+    except TooLong:
+        return yours
+
+
 def _choice(request: PersonRequest, number: int) -> tuple[str, str]:
     """What somebody chose for a passage, and the text of their own beside it."""
     choice = request.POST.get(f"choice-{number}", "")

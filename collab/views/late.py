@@ -43,13 +43,18 @@ def rescue(
     when it is of no stay here, or cannot be kept now."""
     data = form.cleaned_data
     kept = {name: data[name] for name in ("text", "fence")}
-    kept |= {"version": begun_from(request, document, form), **result}
-    sequence = data["sequence"] or int(time.time() * 1000)
+    kept["version"] = begun_from(request, document, form)
+    kept["sequence"] = data["sequence"] or now()
     try:
         may_keep(request)
-        return drafts.keep(document.pk, request.user.pk, **kept, sequence=sequence)[0]
+        return drafts.keep(document.pk, request.user.pk, **{**kept, **result})[0]
     except (Refused, UnknownStay):
         return None
+
+
+def now() -> int:
+    """A sequence of this moment, as editors have them: in milliseconds."""
+    return int(time.time() * 1000)
 
 
 def trashed(request: PersonRequest, document: Document) -> HttpResponse:
