@@ -55,7 +55,7 @@ def nginx_command(folder: Path, port: int, web: Sequence[str], live: Sequence[st
     assert Path(NGINX).exists(), "nginx is missing: install it (apt-get install nginx-light)"
     here = {
         r"listen 80;": f"listen {LOCALHOST}:{port};",
-        r"access_log \S+": f"access_log {folder}/access.log",
+        r"access_log /\S+": f"access_log {folder}/access.log",
     }
     (folder / "collab.conf").write_text(shipped("nginx.conf", here))
     upstreams = {

@@ -49,7 +49,7 @@ def test_a_right_that_is_taken_away(bender: Person, fry: Person, document: int) 
     expect(fry.toasts).to_have_count(0)
     why = fry.page.locator("[data-connection='4403']")
     expect(why).to_be_visible()
-    expect(why).to_contain_text("you may no longer see it")
+    expect(why).to_contain_text("you may no longer see what it shows")
 
 
 @pytest.mark.complaints
@@ -119,9 +119,9 @@ def given_a_password(
 @pytest.mark.parametrize(
     ("happens", "says"),
     [
-        (withdrawn, "you may no longer see it"),
+        (withdrawn, "you may no longer see what it shows"),
         (signed_out, "You have been signed out."),
-        (deactivated, "You have been signed out."),
+        (deactivated, "your account has been deactivated"),
         (given_a_password, "You have been signed out."),
     ],
 )

@@ -48,7 +48,7 @@
   });
   // What the server has is not sent again when the next trigger fires.
   document.addEventListener("htmx:config:request", (event) =>
-    isKept() && event.target.closest("#autosave") && event.preventDefault());
+    event.target.closest("#autosave") && isKept() && event.preventDefault());
   if (read(own).sequence > Number(sequence.value)) {
     for (const name of NAMES) form.elements[name].value = read(own)[name];
     addEventListener("load", () => text.dispatchEvent(new Event("input", { bubbles: true })));
