@@ -147,7 +147,7 @@ def life(leela: Person, fry: Person, written: Written) -> Iterator[str]:
     leela.opens(hers)
     leela.button("More").click()
     yield "the menu of a document"
-    leela.button("Use as template").click()
+    leela.button("Use as template").press("Enter")
     leela.goes_to(f"/documents/new/?from={hers}")
     yield "a new document from a template"
     leela.opens(hers)
