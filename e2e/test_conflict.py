@@ -20,6 +20,15 @@ def expires(stack: Stack, document: int) -> None:
     stack.pen_is_freed(document)
 
 
+def comes_first(stack: Stack, leela: Person, document: int) -> None:
+    """The pen of whoever is editing runs out, and Leela writes and saves."""
+    expires(stack, document)
+    leela.edits(document)
+    leela.types("Leela's text.")
+    leela.saves()
+    leela.finishes()
+
+
 @pytest.mark.complaints
 def test_a_late_save_shows_both_texts(
     stack: Stack, leela: Person, fry: Person, document: int
@@ -27,11 +36,7 @@ def test_a_late_save_shows_both_texts(
     """Fry comes late: 409, both texts on one page, and the result is his choice."""
     fry.edits(document)
     fry.types("Fry's text, typed for hours.")
-    expires(stack, document)
-    leela.edits(document)
-    leela.types("Leela's text.")
-    leela.saves()
-    leela.finishes()
+    comes_first(stack, leela, document)
     with fry.page.expect_response(f"**/documents/{document}/edit/") as answer:
         fry.button("Save").click()
     assert answer.value.status == 409
@@ -108,11 +113,7 @@ def test_what_is_typed_beside_the_saved_text_is_kept(
     """Fry brings the two together and closes the tab before he has sent it."""
     fry.edits(document)
     fry.types("Fry's text.")
-    expires(stack, document)
-    leela.edits(document)
-    leela.types("Leela's text.")
-    leela.saves()
-    leela.finishes()
+    comes_first(stack, leela, document)
     fry.button("Save").click()
     expect(fry.page.get_by_role("heading", name="Two texts")).to_be_visible()
     fry.types("Fry's text, and Leela's.")
