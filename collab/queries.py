@@ -414,6 +414,12 @@ def begun_from(document_id: int, person_id: int, fence: int, page: str, version:
     return found or version
 
 
+def is_chosen(document_id: int, person_id: int, fence: int, *, after: int) -> bool:
+    """Has this stay saved something after that version: what came of two texts?"""
+    stay = Draft.objects.filter(document=document_id, person=person_id, fence=fence)
+    return stay.filter(saved_version__gt=after).exists()
+
+
 def is_rewritten(document_id: int, *, since: int) -> bool:
     """Has the text changed since this version? Another title or cover is none."""
     text = Document.objects.values_list("text", flat=True).get(pk=document_id)

@@ -88,22 +88,6 @@ addEventListener("DOMContentLoaded", () => {
 });
 """
 
-#: Every state that the first badge of the page has had: html[data-test-badges="free editing"].
-BADGES = """
-addEventListener("DOMContentLoaded", () => {
-  const seen = [];
-  const look = () => {
-    const state = document.querySelector("[data-testid=lock-badge]")?.dataset.state ?? "none";
-    if (seen.at(-1) === state) return;
-    seen.push(state);
-    document.documentElement.dataset.testBadges = seen.join(" ");
-  };
-  new MutationObserver(look).observe(
-    document.body, { subtree: true, childList: true, attributes: true });
-  look();
-});
-"""
-
 #: How long after the connection was lost the line about it could be seen, in
 #: milliseconds: html[data-test-banner].
 BANNER = """

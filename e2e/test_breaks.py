@@ -138,10 +138,10 @@ def test_what_is_typed_survives_a_cut(
     fry.saves()
     leela.sees_text("and during it.")
     assert stack.sql(HELD, document) == held
-    expect(html(leela)).to_have_attribute("data-test-badges", "editing")
+    expect(html(leela)).to_have_attribute("data-test-badges", f"{document}:editing")
     fry.finishes()
     leela.sees_badge(document, "reading")
-    expect(html(leela)).to_have_attribute("data-test-badges", "editing reading")
+    expect(html(leela)).to_have_attribute("data-test-badges", f"{document}:editing>reading")
 
 
 def test_a_pulled_cable_is_noticed(stack: Stack, cable: Cable, person: PersonMaker) -> None:

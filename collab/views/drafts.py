@@ -73,16 +73,17 @@ def _undecided(request: PersonRequest, document: Document) -> HttpResponse:
     """What is typed on a page with two texts belongs to the stay that it comes from, and
     is kept as its draft until the two are one."""
     form = EditForm(request.POST)
-    context: dict[str, object] = {"sequence": request.POST.get("sequence")}
+    context: dict[str, object] = {}
     if not form.is_valid():
         context["refusal"] = next(iter(form.errors.values()))[0]
         return render(request, "partials/kept_state.html", context, status=422)
     known = {**_typed(request, document, form), "sequence": now()}
+    seen = number_of(request.POST.get("seen", "")) or 0
+    if seen and queries.is_chosen(document.pk, request.user.pk, known["fence"], after=seen):
+        return HttpResponse(status=204)  # the choices have been saved meanwhile
     try:
         may_keep(request)
         context["draft"] = drafts.keep(document.pk, request.user.pk, **known)[0]
-        # What comes of the choices is newer than what they are about.
-        context["sequence"] = "seen" in request.POST and known["sequence"] + 1
     except (Refused, UnknownStay) as error:
         context["refusal"] = error
         answer = render(request, "partials/kept_state.html", context, status=422)

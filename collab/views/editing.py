@@ -395,8 +395,6 @@ def _overlap(
         "seen": overlap.version,
         "yours": yours,
         "fence": data["fence"],
-        # What comes of the choices is newer than what they are about.
-        "sequence": data["sequence"] and data["sequence"] + 1,
         "rescued": request.POST.getlist("rescued"),
         "base": base,
         "subject": subject_of(document.pk),
