@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from e2e.conftest import both_stacks
 from e2e.observers import COUNTS, html
 from e2e.people import LEAVE, Person
+from e2e.stack import Stack
 
 pytestmark = both_stacks
 Written = Callable[..., int]
@@ -59,7 +60,7 @@ def test_a_reload_never_flickers(leela: Person, fry: Person, bender: Person) -> 
 
 
 def test_a_badge_goes_from_green_to_yellow_to_red_and_back(
-    leela: Person, fry: Person, document: int
+    stack: Stack, leela: Person, fry: Person, document: int
 ) -> None:
     """Free, "Fry is reading", "Fry is editing", and free again when Fry leaves."""
     leela.opens_dashboard()
@@ -70,6 +71,7 @@ def test_a_badge_goes_from_green_to_yellow_to_red_and_back(
     fry.link("Edit").click()
     leela.sees_badge(document, "editing", "Fry is editing")
     fry.sees_badge(document, "editing", "You are editing")
+    stack.is_kept(document)
     fry.finishes()
     leela.sees_badge(document, "reading", "Fry is reading")
     fry.leaves()
