@@ -187,8 +187,11 @@ class Stack:
         """Wait until the page that took the pen is entered among those present: with
         that it has its pen for a whole time from then, even if somebody freed it."""
         times = "SELECT held_at, expires_at FROM collab_document WHERE id=%s"
+        pages = "SELECT count(*) FROM live_connection WHERE subject=%s AND claim != ''"
 
         def renewed() -> bool:
+            if not self.sql(pages, f"document:{document}")[0][0]:
+                return False  # a draft renews, too
             taken, ends = (datetime.fromisoformat(str(at)) for at in self.sql(times, document)[0])
             return ends - taken > A_LEASE
 

@@ -113,6 +113,8 @@ def test_each_passage_is_chosen_by_itself(
     document = written(text=THREE)
     fry = person("fry", java_script_enabled=javascript)
     fry.page.goto(f"{fry.url}/documents/{document}/edit/")
+    if javascript:
+        stack.is_kept(document)
     fry.types(THREE.replace("Good", "Bad").replace("nine", "eight").replace("All", "Half"))
     stack.pen_is_freed(document)
     leela.edits(document)
