@@ -222,13 +222,13 @@ def test_pages(leela: Person, browser: Client) -> None:
 
 
 def test_regions(leela: Person) -> None:
-    """What is asked again and again while pages are open."""
+    """What is asked again and again while pages are open. (Where everybody is, is asked of
+    all open pages: there is nothing to leave out.)"""
     document = Document.objects.get(author=leela)
     ids = list(Document.objects.order_by("-changed_at").values_list("pk", flat=True)[:50])
     newest = Activity.objects.latest("pk").pk
     hot: dict[str, Callable[[], object]] = {
         "presence: who is here": queries.active_people,
-        "presence: where they are": queries.whereabouts,
         "presence: who is in a document": lambda: queries.badges([document.pk]),
         "presence: watchers": lambda: queries.watchers(document),
         "badges": lambda: queries.badges(ids),
