@@ -26,7 +26,7 @@ from twisted.web import http
 from collab.live import process
 from collab.live.conf import conf
 from collab.live.metrics import meter
-from collab.live.transport import EXTENSION, STATE_OPEN, WiredProtocol
+from collab.live.transport import EXTENSION, STATE_OPEN, WiredProtocol, unsent
 
 from .garbage import Garbage
 
@@ -291,22 +291,16 @@ class Tap:
         """Wait until the client may be sent more, as long as it takes anything. A
         request holds a thread, and often a connection to the database."""
         while True:
-            left = self._unsent()
+            left = unsent(self._transport)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(conf().socket_stall_seconds):
                     await self.is_open.wait()
                 return
-            if self._unsent() >= left:
+            if unsent(self._transport) >= left:
                 logger.info("cut a client that took nothing of a long answer")
                 meter.count("cut_slow")
                 self._transport.abortConnection()
                 return
-
-    def _unsent(self) -> int:
-        """How many bytes the client has not taken yet."""
-        there = self._transport
-        size: int = len(there.dataBuffer) - there.offset + there._tempDataLen
-        return size
 
     def pauseProducing(self) -> None:  # noqa: N802
         self.is_open.clear()

@@ -152,9 +152,7 @@ class DaphneWire:
     @property
     def waiting(self) -> int:
         """How many bytes the socket has not taken yet."""
-        transport = self._transport
-        size: int = len(transport.dataBuffer) - transport.offset + transport._tempDataLen
-        return size
+        return unsent(self._transport)
 
     def _write_behind(self, data: bytes) -> None:
         """Write behind what waits already, unless that is too much."""
@@ -372,6 +370,12 @@ class Turn:
             wires = [getattr(transport.protocol, "wire", None) for transport in writers]
             self._behind = {wire.straight for wire in wires if wire is not None}
         return self._behind
+
+
+def unsent(transport: Any) -> int:
+    """How many bytes a transport of Twisted's still has to send."""
+    size: int = len(transport.dataBuffer) - transport.offset + transport._tempDataLen
+    return size
 
 
 def direct_send(transport: Any) -> Send | None:
