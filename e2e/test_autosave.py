@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from urllib.parse import parse_qs
 
 import pytest
-from playwright.sync_api import FilePayload, Request, Route, expect
+from playwright.sync_api import FilePayload, Page, Request, Route, expect
 
 from e2e.cable import Cable
 from e2e.observers import TEXTS, html
@@ -49,11 +50,16 @@ class Post:
 
     def passes(self) -> None:
         """Let a request that has been sent go to the server."""
-        deadline = time.monotonic() + TOLD
-        while not self.held:  # Playwright tells of it in a moment
-            assert time.monotonic() < deadline, "nothing was sent"
-            self.page.wait_for_timeout(10)
+        await_one(self.held, self.page)
         self.held.pop(0).continue_()
+
+
+def await_one(held: Sequence[Route], page: Page) -> None:
+    """Wait until a page has sent a request that is held up."""
+    deadline = time.monotonic() + TOLD
+    while not held:  # Playwright tells of it in a moment
+        assert time.monotonic() < deadline, "nothing was sent"
+        page.wait_for_timeout(10)
 
 
 def stops_the_clock(person: Person) -> None:
@@ -364,8 +370,7 @@ def test_a_kept_text_is_handed_in_until_the_server_has_it(fry: Person, document:
         held.append(route)
 
     other.route(DRAFT, hold)
-    while not held:
-        other.wait_for_timeout(10)
+    await_one(held, other)
     fry.types("Kept, and more.")
     held[0].continue_()
     other.unroute(DRAFT, hold)
