@@ -155,6 +155,18 @@ class Stack:
             numbers[name.removeprefix("collab_").removesuffix("_total")] += float(value)
         return numbers
 
+    def new_numbers(self) -> Mapping[str, float]:
+        """The same, once every process that has any has written them anew, and those of
+        the ended are gone: whatever happened before the call is in them."""
+
+        def beats() -> list[Any]:
+            return [seen for (seen,) in self.sql("SELECT seen_at FROM live_node")]
+
+        if told := beats():
+            newest = max(told)
+            eventually(lambda: min(beats()) > newest, "every process has written its numbers")
+        return self.numbers()
+
     def nobody_is_here(self) -> None:
         """Between tests: no pages, no pens; sockets of closed browsers may be late."""
         pids = [service.process.pid for service in self.services if service.process]

@@ -20,8 +20,9 @@ def expires(stack: Stack, document: int) -> None:
     stack.pen_is_freed(document)
 
 
-def comes_first(stack: Stack, leela: Person, document: int) -> None:
-    """The pen of whoever is editing runs out, and Leela writes and saves."""
+def comes_first(stack: Stack, leela: Person, fry: Person, document: int) -> None:
+    """Fry's pen runs out, and Leela writes and saves."""
+    fry.sees_saved("Draft saved")  # a draft on its way takes up a free pen again
     expires(stack, document)
     leela.edits(document)
     leela.types("Leela's text.")
@@ -36,7 +37,7 @@ def test_a_late_save_shows_both_texts(
     """Fry comes late: 409, both texts on one page, and the result is his choice."""
     fry.edits(document)
     fry.types("Fry's text, typed for hours.")
-    comes_first(stack, leela, document)
+    comes_first(stack, leela, fry, document)
     with fry.page.expect_response(f"**/documents/{document}/edit/") as answer:
         fry.button("Save").click()
     assert answer.value.status == 409
@@ -75,6 +76,7 @@ def test_the_holder_is_told_that_the_pen_is_gone(
     """Fry's editor says at once that Leela has the pen; his text stays."""
     fry.edits(document)
     fry.types("Fry's text.")
+    fry.sees_saved("Draft saved")
     expires(stack, document)
     leela.edits(document)
     fry.sees_pen("theirs", "Leela has the pen now")
@@ -113,7 +115,7 @@ def test_what_is_typed_beside_the_saved_text_is_kept(
     """Fry brings the two together and closes the tab before he has sent it."""
     fry.edits(document)
     fry.types("Fry's text.")
-    comes_first(stack, leela, document)
+    comes_first(stack, leela, fry, document)
     fry.button("Save").click()
     expect(fry.page.get_by_role("heading", name="Two texts")).to_be_visible()
     fry.types("Fry's text, and Leela's.")

@@ -34,8 +34,8 @@ def test_the_numbers_are_what_has_happened(stack: Stack, crowd: Crowd) -> None:
     visitors = crowd.enter(PAGES)
     for one in visitors:
         one.keeps = True
-    eventually(lambda: stack.numbers()["sockets"] == 0, "whoever was here is gone")
-    before = stack.numbers()
+    before = stack.new_numbers()
+    assert before["sockets"] == 0
 
     def more(name: str) -> float:
         return stack.numbers()[name] - before[name]

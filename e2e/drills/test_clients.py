@@ -107,7 +107,7 @@ def test_a_client_that_does_not_read(stack: Stack, crowd: Crowd) -> None:
     others wait less than 100 ms; each time it was cut because it did not read, and for
     nothing else; when it comes back and reads, its page is right.
     """
-    before = stack.numbers()
+    before = stack.new_numbers()
     (document,) = crowd.ask("write", count=1, text=LONG)
     others = crowd.enter(20)
     crowd.connect(others)

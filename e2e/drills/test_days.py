@@ -171,7 +171,7 @@ def test_a_long_day(stack: Stack, crowd: Crowd) -> None:
     crowd.connect(day.staying)
     day.goes_on(WARM_PAGES)
     before = Use.of(stack)
-    resumed = stack.numbers()["resumes"]
+    resumed = stack.new_numbers()["resumes"]
     day.goes_on(PAGES)
     after = Use.of(stack)
     assert not any(one.codes for one in day.staying)
