@@ -39,7 +39,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--growth", type=float, default=2.0, help="seconds per point (2)")
     parser.add_argument("--writers", type=int, default=50, help="people typing (50)")
     parser.add_argument("--typing", type=float, default=20.0, help="seconds they type (20)")
-    parser.add_argument("--merging", type=float, default=20.0, help="seconds per long text (20)")
+    parser.add_argument("--merging", type=float, default=40.0, help="seconds per long text (40)")
     parser.add_argument("--versions", type=int, default=1000, help="in the long history (1000)")
     parser.add_argument("--kept", type=int, default=10_000, help="versions stored (10000)")
     parser.add_argument("--output", type=Path, default=RESULTS, help="where the report goes")

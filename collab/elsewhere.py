@@ -30,6 +30,8 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, ParamSpec, TypeVar
 
+from .turns import let_pass
+
 logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
@@ -80,6 +82,7 @@ def within(seconds: float) -> Callable[[Callable[P, T]], Callable[P, T]]:
             except (OSError, EOFError):
                 logger.exception("a process for long texts is lost; this one works for it")
                 return function(*args, **kwargs)
+            let_pass()  # while this one waited, they have begun
             if not done:
                 raise answer
             result: T = answer

@@ -12,6 +12,7 @@ from django.shortcuts import render
 from django.utils import translation
 
 from .permissions import InTrash
+from .turns import in_turn
 
 
 class LoginRequired(LoginRequiredMiddleware):
@@ -42,6 +43,20 @@ class Trash:
         context = {"document": exception.document, "may_trash": True}
         status = 200 if request.method in {"GET", "HEAD"} else 409
         return render(request, "documents/trashed.html", context, status=status)
+
+
+def long_texts_in_turn(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """What brings a long text has its turn (see :mod:`.turns`). It comes
+    before whatever reads a form."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        length = request.META.get("CONTENT_LENGTH") or ""
+        with in_turn(int(length) if length.isdecimal() else 0):
+            return get_response(request)
+
+    return middleware
 
 
 #: What no page here uses, and no page that frames or loads one may use through it.

@@ -16,7 +16,7 @@ ROOT = COLLAB.parent
 
 #: Each module may import from floors below its own (and its own package).
 FLOORS = [
-    ["collab.live"],
+    ["collab.live", "collab.turns"],
     [
         "collab.timings",
         "collab.subjects",

@@ -18,6 +18,7 @@ from ..forms import DraftForm, EditForm
 from ..models import Document, Draft
 from ..operations import drafts, editing
 from ..permissions import editable_document, followable_times
+from ..turns import in_turn
 from .addresses import to_editor
 from .editing import so_far
 from .late import begun_from, may_keep, now
@@ -130,9 +131,10 @@ def draft(request: PersonRequest, pk: int, draft: int) -> HttpResponse:
         return redirect("document", pk)
     if request.method == "POST":
         return _go_on(request, found)
-    pieces = difference(document.text, found.text)
-    context = {"document": document, "draft": found, "pieces": pieces}
-    return render(request, "documents/draft.html", context)
+    with in_turn(len(found.text)):
+        pieces = difference(document.text, found.text)
+        context = {"document": document, "draft": found, "pieces": pieces}
+        return render(request, "documents/draft.html", context)
 
 
 def _own(request: PersonRequest, pk: int, draft: int) -> Draft:

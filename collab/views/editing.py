@@ -223,7 +223,7 @@ def _save(request: PersonRequest, document: Document) -> HttpResponse:
     if done:
         editing.release(document.pk, request.user.pk, fence)
     elif request.htmx and not merged_with and fence == stay:
-        document.refresh_from_db()
+        document.refresh_from_db(fields=["changed_at"])
         context = {"document": document, "version": version, "saved": True, "sequence": sequence}
         return render(request, "partials/save_state.html", context)
     _tell(request, merged_with)

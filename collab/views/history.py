@@ -21,6 +21,7 @@ from ..permissions import editable_document, readable_document
 from ..queries import Comparison
 from ..text import rendered
 from ..timings import PAGE_SIZE
+from ..turns import in_turn
 from .limits import READS, check_room, counting, limited, refusal, spend
 from .requests import PersonRequest
 
@@ -64,9 +65,10 @@ def comparison(request: PersonRequest, pk: int, old: int, new: int) -> HttpRespo
         query = request.META["QUERY_STRING"]
         url = reverse("comparison", args=[pk, new, old])
         return redirect(f"{url}?{query}" if query else url)
-    compared = queries.comparison(_revision(pk, old), _revision(pk, new))
-    context = {"document": found, **_changes(request, compared)}
-    return render(request, "documents/comparison.html", context)
+    with in_turn(len(found.text)):
+        compared = queries.comparison(_revision(pk, old), _revision(pk, new))
+        context = {"document": found, **_changes(request, compared)}
+        return render(request, "documents/comparison.html", context)
 
 
 @limited("comparisons", READS)
@@ -121,15 +123,16 @@ def _shown(
     form: RevisionNameForm,
     status: int = 200,
 ) -> HttpResponse:
-    compared = queries.comparison(queries.revision_before(kept), kept)
-    context = {
-        "document": found,
-        "revision": kept,
-        "form": form,
-        "rendered": rendered(compared.new_text),
-        **_changes(request, compared),
-    }
-    return render(request, "documents/revision.html", context, status=status)
+    with in_turn(len(found.text)):
+        compared = queries.comparison(queries.revision_before(kept), kept)
+        context = {
+            "document": found,
+            "revision": kept,
+            "form": form,
+            "rendered": rendered(compared.new_text),
+            **_changes(request, compared),
+        }
+        return render(request, "documents/revision.html", context, status=status)
 
 
 def _changes(request: PersonRequest, compared: Comparison) -> dict[str, Any]:
