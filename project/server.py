@@ -187,7 +187,9 @@ class HardenedServer(Server):  # type: ignore[misc]
         """Send a part of a response; a client that reads slowly is waited for, and one
         that takes nothing is cut. Daphne takes whatever it is given, and would hold a
         long answer in memory."""
-        details = self.connections.get(protocol, {})
+        details = self.connections.get(protocol)
+        if details is None or "disconnected" in details:
+            return  # the client has left; Daphne does nothing then, either
         # (Django's last part of a stream has no "body".)
         is_part = message.get("type") == "http.response.body"
         is_last = not message.get("more_body")

@@ -190,6 +190,20 @@ async def test_an_answer_while_it_ends_is_the_last_of_its_connection() -> None:
     assert asked.handle_reply.call_count == 2
 
 
+@pytest.mark.parametrize("details", [None, {"connected": 1.0, "disconnected": 2.0}])
+async def test_who_has_left_is_sent_nothing(details: dict[str, float] | None) -> None:
+    """The answer that was under way ends there, without an error: Twisted's request has
+    no connection any more that could be asked to wait."""
+    serving, gone = Ending(), request()
+    if details is not None:
+        serving.connections[gone] = details
+    for is_last in (False, True):
+        part = {"type": "http.response.body", "body": b"x", "more_body": not is_last}
+        await serving.handle_reply(gone, part)
+    gone.registerProducer.assert_not_called()
+    gone.handle_reply.assert_not_called()
+
+
 @pytest.mark.parametrize(("method", "is_answered"), [("GET", False), ("POST", True)])
 def test_a_request_at_the_last_moment_is_sent_again(method: str, is_answered: bool) -> None:
     """By the proxy, to the next server, if it may be; else by who has sent it."""
