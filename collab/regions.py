@@ -24,12 +24,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.utils import timezone
 
 from . import queries, subjects
 from .live import presence
@@ -109,7 +110,19 @@ def people_here() -> Context:
     return {"people": queries.whereabouts()}
 
 
-@region("partials/lock_badge.html", topics=_inside, allow=readable_keys, you=_involved, many=True)
+def _people_shown(context: Context) -> Hashable:
+    people = [(person.pk, person.name, person.colour) for person in context["badge"].people]
+    return (context["badge"].state, *people)
+
+
+@region(
+    "partials/lock_badge.html",
+    topics=_inside,
+    allow=readable_keys,
+    you=_involved,
+    many=True,
+    shows=_people_shown,
+)
 def lock_badge(keys: Sequence[str]) -> Mapping[str, Context]:
     found = queries.badges(int(key) for key in keys)
     return {
@@ -126,12 +139,19 @@ def _summary(document: Document) -> Context:
     return {"document": document}
 
 
+def _summary_shown(context: Context) -> Hashable:
+    document: Document = context["document"]
+    told = (document.title, document.excerpt, document.is_template, document.changed_by.name)
+    return (*told, document.changed_at, timezone.localtime().year)
+
+
 @region(
     "partials/document_summary.html",
     topics=_content,
     allow=readable_keys,
     many=True,
     given=_summary,
+    shows=_summary_shown,
 )
 def document_summary(keys: Sequence[str]) -> Mapping[str, Context]:
     found = queries.summaries(int(key) for key in keys)
@@ -236,7 +256,7 @@ def _with_trash(pk: int) -> dict[str, Any] | None:
 
 
 def _pen(pk: int) -> dict[str, Any] | None:
-    document = queries.documents_by_id([pk]).get(pk)
+    document = queries.with_pens([pk]).get(pk)
     if document is None:
         return None
     until = document.asked_at and document.asked_at + timedelta(seconds=ANSWER_SECONDS)

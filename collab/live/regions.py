@@ -20,11 +20,12 @@ import hashlib
 import inspect
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils.translation import get_language, override
 
@@ -39,6 +40,11 @@ Permission = Callable[["AbstractBaseUser", Sequence[str]], Collection[str]]
 
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 KEY = re.compile(r"[A-Za-z0-9_]{0,64}\Z")
+
+
+#: So many renderings of a region are kept that say what they show: of ten pages of a
+#: list, in a few languages. Each takes some 2 KB.
+KNOWN_RENDERINGS = 2_000
 
 
 class UnknownRegion(LookupError):
@@ -81,6 +87,8 @@ class Region:
     you: Callable[[Context], Collection[int]]
     given: Callable[[Any], Context] | None = None
     pace_seconds: float = 0.0
+    shows: Callable[[Context], Hashable] | None = None
+    _known: dict[Hashable, Rendering] = field(default_factory=dict, compare=False, repr=False)
 
     def render(self, key: str, context: Context, language: str, you: int | None) -> Rendering:
         """Render the state for one variant.
@@ -92,6 +100,18 @@ class Region:
             you: the id of the one person this rendering is for, or None for
                 the rendering that everybody else shares.
         """
+        if self.shows is None or settings.DEBUG:  # a template may change meanwhile
+            return self._rendered(key, context, language, you)
+        variant = (key, language, you, self.shows(context))
+        known = self._known.get(variant)
+        if known is None:
+            known = self._rendered(key, context, language, you)
+            if len(self._known) >= KNOWN_RENDERINGS:
+                self._known.clear()
+            self._known[variant] = known
+        return known
+
+    def _rendered(self, key: str, context: Context, language: str, you: int | None) -> Rendering:
         with _in(language):
             html = render_to_string(self.template, {**context, "you": you, "key": key}).strip()
         etag = hashlib.blake2b(html.encode(), digest_size=6).hexdigest()
@@ -191,6 +211,7 @@ def region(
     many: bool = False,
     given: Callable[[Any], Context] | None = None,
     pace_seconds: float = 0.0,
+    shows: Callable[[Context], Hashable] | None = None,
 ) -> Callable[[Callable[..., Any]], Region]:
     """Make a context function into a live region of the function's name.
 
@@ -211,6 +232,10 @@ def region(
             again. It must be what the function would return.
         pace_seconds: from one rendering to the next at least; for what changes
             faster than people read. The last state is always sent.
+        shows: from a context to all that the template shows of it, as values that
+            tell one state from another (names and times, not objects). What looks
+            the same is then rendered once and kept; for small regions that stand on
+            many pages.
 
     The function takes one key (or none, for a region there is only one of) and
     returns the context, or None when the object is gone: the region is then empty,
@@ -227,6 +252,7 @@ def region(
             you=you,
             given=given,
             pace_seconds=pace_seconds,
+            shows=shows,
         )
         register(made)
         return made

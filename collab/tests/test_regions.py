@@ -6,12 +6,16 @@ fails the suite.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import models
 from django.db.models.functions import Now
+from django.test import override_settings
+from django.utils import timezone
 
 from collab.live import process, regions
 from collab.live.pages import live_page, permitted
@@ -284,6 +288,105 @@ def test_a_region_that_is_given_an_object_shows_what_it_would_load(document: Doc
         assert region.render(key, region.given(document), "en", None) == region.render(
             key, loaded, "en", None
         )
+
+
+def another(field: models.Field[Any, Any], value: Any, people: Sequence[Person]) -> Any:
+    """A value that this column does not have now."""
+    if field.choices:
+        return next(choice for choice, _ in field.flatchoices if choice != value)
+    if field.is_relation:
+        return next(person.pk for person in people if person.pk != value)
+    if isinstance(field, models.DateTimeField):
+        return (value or timezone.now()) + timedelta(days=1)
+    if isinstance(field, models.BooleanField):
+        return not value
+    return value + 1 if isinstance(value, int) else f"{value} changed"
+
+
+def columns() -> list[tuple[type[models.Model], str]]:
+    """All that a document, its heading and its people consist of."""
+    return [
+        (model, field.name)
+        for model in (Document, Heading, Person)
+        for field in model._meta.concrete_fields
+        if not (field.primary_key or isinstance(field, models.GeneratedField))
+    ]
+
+
+@pytest.mark.parametrize(("model", "name"), columns())
+def test_what_looks_the_same_is_kept_and_nothing_else(
+    document: Document, leela: Person, fry: Person, model: type[models.Model], name: str
+) -> None:
+    """Whatever column changes: a region that says what it shows looks as it does without
+    that. So no template shows more than its region says."""
+    assert editing.take(document.pk, fry.pk)
+    saying = [one for one in regions.all_regions() if isinstance(one, Region) and one.shows]
+    key = str(document.pk)
+
+    def now() -> dict[str, tuple[str, str]]:
+        looks = {}
+        for one in saying:
+            state = one.load([key]).get(key)
+            if state is not None:  # the document may not be present any more
+                kept, fresh = (way(key, state, "en", None) for way in (one.render, one._rendered))
+                looks[one.name] = kept.html, fresh.html
+        return looks
+
+    before = now()
+    assert set(before) == {"lock_badge", "document_summary"}
+    who = fry.pk if model is Person else document.pk
+    ((value,),) = model._default_manager.filter(pk=who).values_list(name)
+    field = model._meta.get_field(name)
+    assert isinstance(field, models.Field)
+    changed = {name: another(field, value, (leela, fry))}
+    model._default_manager.filter(pk=who).update(**changed)
+    for kept, fresh in (*before.values(), *now().values()):
+        assert kept == fresh
+
+
+def test_what_is_kept_is_kept_for_everybody(document: Document, leela: Person) -> None:
+    """The same state is rendered once, for each language and for whoever it is about."""
+    region = regions.get("lock_badge")
+    assert isinstance(region, Region)
+    key = str(document.pk)
+
+    def shown(language: str = "en", you: int | None = None) -> object:
+        return region.render(key, region.load([key])[key], language, you)
+
+    assert shown() is shown()
+    assert shown("it") is shown("it") is not shown()
+    assert editing.take(document.pk, leela.pk)
+    assert shown(you=leela.pk) is not shown()
+
+
+def test_next_year_is_another(document: Document, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then this year's days are shown with their year."""
+    region = regions.get("document_summary")
+    assert isinstance(region, Region)
+    key = str(document.pk)
+    state = region.load([key])[key]
+    this = region.render(key, state, "en", None)
+    later = timezone.now() + timedelta(days=370)
+    monkeypatch.setattr(timezone, "now", lambda: later)
+    assert region.render(key, state, "en", None).html != this.html
+
+
+def test_templates_that_change_are_rendered_again(
+    document: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is kept while somebody works on templates, and not more than there is room
+    for."""
+    region = regions.get("lock_badge")
+    assert isinstance(region, Region)
+    key = str(document.pk)
+    state = region.load([key])[key]
+    with override_settings(DEBUG=True):
+        assert region.render(key, state, "en", None) is not region.render(key, state, "en", None)
+    monkeypatch.setattr(regions, "KNOWN_RENDERINGS", 2)
+    region._known.clear()
+    for language in ("en", "it", "en", "it", "de", "fr", "en"):
+        region.render(key, state, language, None)
+        assert len(region._known) <= 2
 
 
 def test_registering_a_name_twice_is_an_error() -> None:
