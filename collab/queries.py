@@ -152,6 +152,12 @@ def documents_by_id(ids: Iterable[int]) -> Mapping[int, Document]:
     return documents.in_bulk(list(ids))
 
 
+def with_pens(ids: Iterable[int]) -> Mapping[int, Document]:
+    """Like :func:`summaries`, with who has the pen and who has asked for it."""
+    documents = Document.objects.present().select_related("holder", "asked_by").defer("text")
+    return documents.in_bulk(list(ids))
+
+
 def summaries(ids: Iterable[int]) -> Mapping[int, Document]:
     """Like :func:`documents_by_id`, without the texts: for lists."""
     documents = Document.objects.present().select_related("changed_by").defer("text")

@@ -128,7 +128,9 @@ def _write(
     )
     if not saved:
         raise StaleSave
-    revisions.record(Document.objects.get(pk=pk), person_id, words=read.words)
+    document = Document.objects.defer("text").get(pk=pk)
+    document.text = text
+    revisions.record(document, person_id, words=read.words)
     activity.record(pk, person_id, Activity.Verb.SAVED, version=version + 1, words=read.words)
     drafts.settle(pk, person_id, fence, sequence, version=version + 1, page=page)
     changed(content(pk), pen(pk))

@@ -26,11 +26,14 @@ def record(
         new_cover: the name of the picture that came with it, if one did.
     """
     key = _last_key(document.pk)
-    packed, key_version = pack(document.text), None
+    packed, key_version = b"", None
     if key is not None and document.version - key.version < KEY_EVERY:
-        against = pack(document.text, unpack(bytes(key.packed)))
-        if len(against) <= WORTHWHILE * len(packed):
-            packed, key_version = against, key.version
+        whole = bytes(key.packed)
+        packed, key_version = pack(document.text, unpack(whole)), key.version
+        if len(packed) > WORTHWHILE * len(whole):
+            key_version = None
+    if key_version is None:
+        packed = pack(document.text)
     return Revision.objects.create(
         document=document,
         version=document.version,
