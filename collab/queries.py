@@ -24,6 +24,7 @@ from .differences import (
 )
 from .live.metrics import CUTS, quantile
 from .live.models import Connection, Node
+from .live.prepared import Prepared
 from .models import (
     Activity,
     Document,
@@ -39,7 +40,6 @@ from .models import (
 )
 from .models.person import FACE, STAND_IN
 from .packing import unpack
-from .prepared import Prepared
 from .subjects import WATCHING, Claim, document_of, subject_of
 from .timings import FACES, TOGETHER_SECONDS
 

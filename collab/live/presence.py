@@ -20,15 +20,18 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.dispatch import Signal
 
 from . import bus, db, signals
 from .conf import conf
 from .models import Connection, Node, ago
+from .prepared import Prepared
 from .topics import changed
 
 logger = logging.getLogger(__name__)
@@ -338,17 +341,28 @@ def sweep(own: Node | None = None) -> None:
         own: the process that asks. It lives, however late its heartbeat is: the
             database may have kept that waiting, and answers this first.
     """
-    over = list(Connection.objects.gone())
-    if over:
-        Connection.objects.gone().filter(pk__in=[row.pk for row in over]).delete()
-    gone = [_page(row) for row in over]
-    dead = [
-        pk
-        for pk in Node.objects.overdue().values_list("pk", flat=True)
-        if own is None or pk != own.pk
-    ]
-    _say_gone([*gone, *_bury(dead)])
+    if _DUE.all():
+        over = list(Connection.objects.gone())
+        if over:
+            Connection.objects.gone().filter(pk__in=[row.pk for row in over]).delete()
+        gone = [_page(row) for row in over]
+        dead = [
+            pk
+            for pk in Node.objects.overdue().values_list("pk", flat=True)
+            if own is None or pk != own.pk
+        ]
+        _say_gone([*gone, *_bury(dead)])
     _tell(signals.swept)
+
+
+def _due(keys: Sequence[int]) -> QuerySet[Any, Any]:
+    """Whether there is anything to sweep: most rounds have nothing, and there are two a
+    second."""
+    gone = Connection.objects.gone().order_by().values_list("pk")
+    return gone.union(Node.objects.overdue().order_by().values_list("pk"), all=True)
+
+
+_DUE = Prepared(_due)
 
 
 def _say_gone(pages: Sequence[Page]) -> None:

@@ -24,7 +24,6 @@ FLOORS = [
         "collab.formats",
         "collab.aligning",
         "collab.elsewhere",
-        "collab.prepared",
     ],
     ["collab.text", "collab.packing", "collab.merging", "collab.differences", "collab.limits"],
     ["collab.models"],
@@ -53,7 +52,7 @@ FLOOR_OF = {module: number for number, floor in enumerate(FLOORS) for module in 
 #: Within the engine, from the ground up.
 ENGINE = [
     ["conf", "signals", "parts", "metrics", "seals"],
-    ["db", "regions", "models", "bus", "rates"],
+    ["db", "regions", "models", "bus", "rates", "prepared"],
     ["topics"],
     ["sessions", "presence", "checks", "transport", "fragments"],
     ["pages", "rendering"],

@@ -15,7 +15,7 @@ from collab.live.models import Connection, Node
 from collab.models import Document, Heading, Person
 from collab.operations import documents
 from collab.operations.documents import Content
-from collab.prepared import Prepared
+from collab.live.prepared import Prepared
 from collab.subjects import subject_of
 
 pytestmark = pytest.mark.django_db

@@ -13,7 +13,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import QuerySet
 
-from .live.conf import LiveConf, conf
+from .conf import LiveConf, conf
 
 
 class Prepared:
