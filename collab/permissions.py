@@ -100,22 +100,23 @@ def writers(pairs: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
     change the document: the answer of :func:`changeable`, for many in three queries."""
     if not pairs:
         return set()
-    people = Person.objects.filter(is_active=True).in_bulk({person for person, _ in pairs})
-    wanted = {document for _, document in pairs}
-    rows = Document.objects.filter(pk__in=wanted).order_by().values_list("pk", "author", "access")
-    documents = {pk: (author, access) for pk, author, access in rows}
-    shares = Share.objects.filter(document__in=wanted, person__in=people, may_edit=True)
-    named = set(shares.values_list("person", "document"))
+    active = Person.objects.filter(is_active=True, pk__in={person for person, _ in pairs})
+    roles = dict(active.order_by().values_list("pk", "role"))
+    wanted = Document.objects.filter(pk__in={document for _, document in pairs}).order_by()
+    documents = {pk: told for pk, *told in wanted.values_list("pk", "author", "access")}
+    known = {(person, pk) for person, pk in pairs if person in roles and pk in documents}
 
-    def may(person: Person | None, document: int) -> bool:
-        if person is None or document not in documents:
-            return False
-        author, access = documents[document]
-        is_public = access == Document.Access.WORKSPACE and not person.is_guest
-        own = person.is_owner or author == person.pk
-        return own or is_public or (person.pk, document) in named
+    def may_without_name(person: int, pk: int) -> bool:
+        author, access = documents[pk]
+        is_public = access == Document.Access.WORKSPACE and roles[person] != Person.Role.GUEST
+        return roles[person] == Person.Role.OWNER or author == person or is_public
 
-    return {(person, pk) for person, pk in pairs if may(people.get(person), pk)}
+    allowed = {(person, pk) for person, pk in known if may_without_name(person, pk)}
+    if others := known - allowed:
+        people, theirs = {person for person, _ in others}, {pk for _, pk in others}
+        shares = Share.objects.filter(document__in=theirs, person__in=people, may_edit=True)
+        allowed |= others.intersection(shares.values_list("person", "document"))
+    return allowed
 
 
 def restorable(viewer: Viewer) -> DocumentQuerySet:
