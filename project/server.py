@@ -32,12 +32,14 @@ from .garbage import Garbage
 
 logger = logging.getLogger(__name__)
 
-#: A silent client is pinged after this long, and gone after as long again
-#: (with the grace of leaving, a pulled cable is noticed within 25 s).
-PING_SECONDS = 8
+#: A silent client is pinged after this long, and gone if it has not answered in so long
+#: (twice with the round in which it is looked at, and with the grace of leaving: a
+#: pulled cable is noticed within 25 s).
+PING_SECONDS = 10
+ANSWER_SECONDS = 5
 #: Each connection is looked at once in this time, in so many parts: 5,000 pings in one
 #: go would hold up everything else.
-ROUND_SECONDS = 1.0
+ROUND_SECONDS = 2.0
 PARTS = 20
 #: RFC 6455, section 7.4.1 (IANA registry): "Service Restart"; htmx comes back.
 SERVICE_RESTART = 1012
@@ -93,7 +95,7 @@ class LiveProtocol(WiredProtocol, WebSocketProtocol):  # type: ignore[misc]
 
     def check_timeouts(self) -> None:
         if self.wire is not None and self.state == STATE_OPEN:
-            self.check_life(self.server.ping_interval)
+            self.check_life(PING_SECONDS, ANSWER_SECONDS)
         else:  # the handshake has a limit, too
             super().check_timeouts()
 
@@ -121,7 +123,7 @@ class HardenedServer(Server):  # type: ignore[misc]
             application,
             endpoints=endpoints,
             ping_interval=PING_SECONDS,
-            ping_timeout=PING_SECONDS,
+            ping_timeout=ANSWER_SECONDS,
             websocket_timeout=-1,  # the default ends every socket after a day
             websocket_max_message_size=conf().inbound_bytes,
             websocket_max_frame_size=conf().inbound_bytes,

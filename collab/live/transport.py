@@ -246,9 +246,13 @@ class WiredProtocol:
     def _is_between_frames(self) -> bool:
         return not self.data and self.current_frame is None
 
-    def check_life(self, ping_seconds: float) -> None:
-        """Ask for a sign of life after a silence, and cut who does not give it in as
-        long again, or who takes nothing of what waits. For the server to call often.
+    def check_life(self, ping_seconds: float, answer_seconds: float) -> None:
+        """Ask for a sign of life after a silence, and cut who does not give it in time,
+        or who takes nothing of what waits. For the server to call often.
+
+        Args:
+            ping_seconds: how long a silence lasts.
+            answer_seconds: how much time there is for an answer.
 
         A ping of autobahn's, its timer and the answer cost twenty times as much: for
         5,000 idle pages half a second of computing, every few seconds.
@@ -262,12 +266,12 @@ class WiredProtocol:
                 self._heard_at, self._is_asked = now, False
             elif now - self._heard_at > conf().socket_stall_seconds:
                 wire.cut()
-        elif now - self._heard_at > ping_seconds:
-            if self._is_asked:
+        elif self._is_asked:
+            if now - self._heard_at > answer_seconds:
                 wire.abort()
-            else:
-                self._heard_at, self._is_asked = now, True
-                wire.ping()
+        elif now - self._heard_at > ping_seconds:
+            self._heard_at, self._is_asked = now, True
+            wire.ping()
         self._waited = waiting
 
 

@@ -304,7 +304,6 @@ def test_a_handshake_has_a_limit_too(monkeypatch: pytest.MonkeyPatch, has_wire: 
     monkeypatch.setattr(LiveProtocol, "check_life", asked)
     monkeypatch.setattr(WebSocketProtocol, "check_timeouts", daphne)
     protocol = LiveProtocol.__new__(LiveProtocol)
-    protocol.server = Mock(ping_interval=8)
     protocol.wire = Mock() if has_wire else None
     protocol._state = STATE_OPEN
     protocol.check_timeouts()

@@ -402,27 +402,27 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 PING, PONG = b"\x89\x00", b"\x8a\x80mask"
-EVERY = 8.0
+EVERY, ANSWER = 8.0, 3.0
 
 
 def test_a_silent_client_is_asked_and_then_cut(clock: Clock) -> None:
-    """One ping after a silence, straight to the socket; without an answer in as long
-    again the connection is aborted."""
+    """One ping after a silence, straight to the socket; without an answer in time the
+    connection is aborted."""
     stage = Stage()
     clock.now += EVERY - 1
-    stage.protocol.check_life(EVERY)
+    stage.protocol.check_life(EVERY, ANSWER)
     assert not stage.socket.taken
     clock.now += 2
-    stage.protocol.check_life(EVERY)
+    stage.protocol.check_life(EVERY, ANSWER)
     assert stage.socket.taken == PING
-    clock.now += EVERY - 1
-    stage.protocol.check_life(EVERY)
+    clock.now += ANSWER - 1
+    stage.protocol.check_life(EVERY, ANSWER)
     assert not stage.reactor.later
     clock.now += 2
-    stage.protocol.check_life(EVERY)
+    stage.protocol.check_life(EVERY, ANSWER)
     assert len(stage.reactor.later) == 1
     assert stage.socket.taken == PING
-    stage.protocol.check_life(EVERY)
+    stage.protocol.check_life(EVERY, ANSWER)
     assert len(stage.reactor.later) == 1
 
 
@@ -434,7 +434,7 @@ def test_whatever_a_client_says_is_a_sign_of_life(
     stage = Stage()
     for _ in range(3):
         clock.now += EVERY + 1
-        stage.protocol.check_life(EVERY)
+        stage.protocol.check_life(EVERY, ANSWER)
         stage.protocol.dataReceived(data)
     assert stage.socket.taken == PING * 3
     assert not stage.reactor.later
@@ -469,13 +469,13 @@ def test_a_client_that_takes_nothing_is_cut(clock: Clock) -> None:
     """However little waits for it; it is not asked, since it could not hear."""
     stage = Stage(*[FULL] * 100)
     stage.push("green")
-    stage.protocol.check_life(EVERY)
+    stage.protocol.check_life(EVERY, ANSWER)
     clock.now += conf().socket_stall_seconds - 1
     stage.push("red")
-    stage.protocol.check_life(EVERY)
+    stage.protocol.check_life(EVERY, ANSWER)
     assert not stage.reactor.later
     clock.now += 2
-    stage.protocol.check_life(EVERY)
+    stage.protocol.check_life(EVERY, ANSWER)
     assert len(stage.reactor.later) == 1
     assert not stage.socket.taken
 
@@ -486,12 +486,12 @@ def test_a_client_that_takes_a_little_is_waited_for(clock: Clock) -> None:
     stage.push("x" * 50)
     while stage.reactor.writers:
         clock.now += conf().socket_stall_seconds - 1
-        stage.protocol.check_life(EVERY)
+        stage.protocol.check_life(EVERY, ANSWER)
         stage.reactor.turn()
     assert stage.socket.taken == stage.sent
     assert not stage.reactor.later
     clock.now += EVERY + 1
-    stage.protocol.check_life(EVERY)
+    stage.protocol.check_life(EVERY, ANSWER)
     assert stage.socket.taken == stage.sent + PING
 
 
