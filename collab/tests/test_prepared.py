@@ -12,10 +12,10 @@ from django.db.models.functions import Now
 
 from collab import listeners, queries
 from collab.live.models import Connection, Node
+from collab.live.prepared import Prepared
 from collab.models import Document, Heading, Person
 from collab.operations import documents
 from collab.operations.documents import Content
-from collab.live.prepared import Prepared
 from collab.subjects import subject_of
 
 pytestmark = pytest.mark.django_db
