@@ -49,6 +49,8 @@ def section(sockets: int, tick_seconds: float, figures: Figures) -> Section:
   ticks: twice the events cost less than twice as much.
 - Every page was checked: it got only what it shows, never an older badge after a newer
   one, and the last of each.
+- A bare loop that writes frames of the same length takes
+  {figures["tick"]["limit"]["cpu_us"]:,.2f} µs per fragment: that is the system's copying.
 - The conventional way falls behind. While the same goes on, it serves
 {served}.
 """

@@ -29,6 +29,7 @@ from .driver import Plan, drive
 from .figures import quantile
 from .following import Change, Followers, delays
 from .machine import cores, cpu_seconds, on_core
+from .processes import free_port, python, running
 from .results import Section
 from .storm_report import section
 
@@ -68,6 +69,7 @@ def measure(options: argparse.Namespace) -> Section:
         figures[name] = {"ours": _ours(filled, plan, shown)}
         if name != "double":
             figures[name]["conventional"] = _conventional(filled, plan, shown)
+    figures["tick"]["limit"] = _bare(figures["tick"]["ours"], options.sockets)
     return section(options.sockets, conf().tick_seconds, figures)
 
 
@@ -105,6 +107,7 @@ def _ours(
         "told_rate": len(changes) / (last - changes[0].at),
         "fragments": clients.fragments,
         "frames": sum(len(frames) for frames in clients.frames.values()),
+        "bytes": clients.bytes,
         "cpu_us": used / clients.fragments * 1e6,
         "cpu_us_per_change": used / (len(changes) * len(shown[0])) * 1e6,
         "cpu_percent": used / seconds * 100,
@@ -174,6 +177,31 @@ def _conventional(
         raise Failed("The conventional way has served nothing.")
     wanted = plan.rate * plan.seconds * len(shown) * len(shown[0]) / len(plan.documents)
     return {"cpu_us": used / count * 1e6, "share": count / wanted}
+
+
+def _bare(ours: Mapping[str, float], sockets: int) -> dict[str, float]:
+    """As many frames of the same length, written by a bare loop: what the system takes
+    for copying them, and nobody can do without."""
+    server_core, client_core = cores()
+    rounds = round(ours["frames"] / sockets)
+    port, marker = free_port(), b"<fragment>"
+    text = marker.ljust(round(ours["bytes"] / ours["frames"]), b".")
+    command = python("-m", "bench.limit", str(port))
+    log = Path(settings.DATA_DIR) / "limit.log"
+    with running(command, port, core=server_core, log=log) as server, on_core(client_core):
+        assert server.stdin is not None
+        clients = Clients(Reader(), marker)
+        clients.connect(port, [handshake(port)] * sockets)
+        clients.reader.idle(ways.SETTLING_SECONDS)
+        before = cpu_seconds(server.pid)
+        for number in range(1, rounds + 1):
+            server.stdin.write(len(text).to_bytes(4, "big") + text)
+            server.stdin.flush()
+            clients.receive(number * sockets)
+        used = cpu_seconds(server.pid) - before
+        clients.verify(rounds, marker)
+        clients.close()
+    return {"cpu_us": used / rounds / sockets / ours["fragments"] * ours["frames"] * 1e6}
 
 
 async def _announce(filled: workspace.Workspace, plan: Plan) -> None:

@@ -139,13 +139,15 @@ def _storms(figures: Figures) -> list[Target]:
         f"falls behind: {figures[name]['conventional']['share']:.1%} in time"
         for name in ("tick", "storm")
     ]
+    bare = figures["tick"]["limit"]["cpu_us"]
     more = double["cpu_percent"] / tick["cpu_percent"]
     return [
         Target(
             "3,000 events/s on 100 shared regions: CPU per fragment",
-            (behind[0], "–", f"{tick['cpu_us']:.2f} µs"),
+            (behind[0], f"{bare:.2f} µs", f"{tick['cpu_us']:.2f} µs"),
             "≤ 0.3 µs",
             tick["cpu_us"] <= 0.3,
+            (None, tick["cpu_us"] / bare),
         ),
         Target(
             "the same, from event to page, p99",

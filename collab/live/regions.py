@@ -42,9 +42,9 @@ NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 KEY = re.compile(r"[A-Za-z0-9_]{0,64}\Z")
 
 
-#: So many renderings of a region are kept that say what they show: of ten pages of a
-#: list, in a few languages. Each takes some 2 KB.
-KNOWN_RENDERINGS = 2_000
+#: So many renderings of a region are kept that say what they show: of a hundred rows,
+#: with whoever edits them now and then. Each takes some 2 KB.
+KNOWN_RENDERINGS = 5_000
 
 
 class UnknownRegion(LookupError):
