@@ -2,10 +2,12 @@
 
 ``channels.db.database_sync_to_async`` runs everything of a process in a single
 thread, so one slow query freezes every socket (django/channels#2132). Here a
-small pool of threads serves the engine, and nothing else waits for it. A second one
-is kept for presence: when regions and permissions wait for the database in all threads
-of the first, a living process must still be able to say that it lives. The statements
-of both have less time than those of requests: a thread that waits is missing to all.
+small pool of threads serves the engine, and nothing else waits for it. Beside it stand
+a few to spare: when all of the first wait for the database (a table is locked, say), the
+next jobs go there, and who needs nothing of that table does not notice. A third pool is
+kept for presence: a living process must always be able to say that it lives. The
+statements of all have less time than those of requests: a thread that waits is missing
+to all.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import asyncio
 import contextlib
 import itertools
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
@@ -34,6 +37,10 @@ CLOSING_SECONDS = 5.0
 #: As many as presence has tasks (the heartbeat, the sweep, the writing of joins and
 #: leaves), each of which has one job at a time: so none waits for another.
 PRESENCE_THREADS = 3
+#: So many to spare; and how long no thread has become free, in seconds, until it is
+#: taken for granted that all of them wait.
+SPARE_THREADS = 4
+PATIENCE_SECONDS = 0.05
 
 
 class _Thread(threading.local):
@@ -74,18 +81,52 @@ class _Pool(ThreadPoolExecutor):
 
 
 class _Lane:
-    """A pool that is there from its first job to the next shutdown."""
+    """A pool that is there from its first job to the next shutdown.
 
-    def __init__(self, name: str, threads: Callable[[], int]) -> None:
+    Args:
+        name: of its threads.
+        threads: how many.
+        spare: where jobs go while all of its threads wait.
+    """
+
+    def __init__(self, name: str, threads: Callable[[], int], spare: _Lane | None = None) -> None:
         self._name = name
         self._threads = threads
+        self._spare = spare
         self._pool: _Pool | None = None
+        self._room = asyncio.Semaphore()
+        #: When a thread last became free, or the last free one got a job.
+        self._moved_at = 0.0
 
     async def run(self, job: Callable[[], T]) -> T:
         """The result of a job, done by one of the threads."""
         if self._pool is None:
             self._pool = _Pool(self._threads(), self._name)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, job)
+            self._room = asyncio.Semaphore(self._threads())
+        if self._spare is None:
+            return await self._done(self._pool, job)
+        if not await self._has_room():
+            return await self._spare.run(job)
+        try:
+            return await self._done(self._pool, job)
+        finally:
+            self._moved_at = time.monotonic()
+            self._room.release()
+
+    async def _has_room(self) -> bool:
+        """Get a thread, unless all have been waiting for long."""
+        if not self._room.locked():
+            self._moved_at = time.monotonic()
+            return await self._room.acquire()
+        while (patience := self._moved_at + PATIENCE_SECONDS - time.monotonic()) > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    return await self._room.acquire()
+        return False
+
+    @staticmethod
+    async def _done(pool: _Pool, job: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(pool, job)
 
     def shutdown(self) -> None:
         """Close the pool's connections and threads."""
@@ -96,7 +137,8 @@ class _Lane:
         pool.shutdown(wait=True)
 
 
-_common = _Lane("live", lambda: conf().threads)
+_spare = _Lane("live-spare", lambda: SPARE_THREADS)
+_common = _Lane("live", lambda: conf().threads, _spare)
 _presence = _Lane("live-presence", lambda: PRESENCE_THREADS)
 
 
@@ -146,5 +188,5 @@ def _hurry(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
 
 def shutdown() -> None:
     """Close all connections and threads (server stop, end of a test)."""
-    _common.shutdown()
-    _presence.shutdown()
+    for lane in (_common, _spare, _presence):
+        lane.shutdown()

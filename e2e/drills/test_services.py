@@ -215,10 +215,6 @@ def test_a_query_hangs_for_four_seconds(stack: Stack, crowd: Crowd) -> None:
     assert GIVEN_UP in stack.logs()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the regions that wait take all of the engine's threads: who comes waits with them",
-)
 @on_cluster
 def test_the_documents_are_locked_for_four_seconds(stack: Stack, crowd: Crowd) -> None:
     """Somebody locks the table of documents for four seconds. All regions that a list

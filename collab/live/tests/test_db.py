@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -57,6 +58,59 @@ async def test_a_slow_query_makes_nobody_wait() -> None:
         await slow
     # At a tenth of a second each there would be twenty.
     assert others > 20
+
+
+def where() -> str:
+    """The thread that does it, without its number."""
+    return threading.current_thread().name.rpartition("_")[0]
+
+
+@pytest.fixture
+def database() -> Iterator[threading.Event]:
+    """Answers when it is set."""
+    found = threading.Event()
+    yield found
+    found.set()
+
+
+async def test_when_all_threads_wait_there_are_others(database: threading.Event) -> None:
+    """Everything that touches a locked table, say: who needs nothing of it is answered by
+    the spare ones, and by the first again when those do not wait any more."""
+    waiting = [asyncio.create_task(db.run(database.wait)) for _ in range(conf().threads)]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(60):
+        for _ in range(3):
+            assert await db.run(where) == "live-spare"
+        database.set()
+        await asyncio.gather(*waiting)
+        assert await db.run(where) == "live"
+
+
+async def test_who_only_has_much_to_do_needs_no_other_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As long as one after the other becomes free, the next job waits for that."""
+    monkeypatch.setattr(db, "PATIENCE_SECONDS", 5.0)
+    jobs = 50 * conf().threads
+
+    def work() -> str:
+        time.sleep(0.005)
+        return where()
+
+    assert {*await asyncio.gather(*(db.run(work) for _ in range(jobs)))} == {"live"}
+
+
+async def test_a_job_that_is_cancelled_gives_its_place_back(database: threading.Event) -> None:
+    """While it waits for a thread, and while a thread works for it."""
+    jobs = [asyncio.create_task(db.run(database.wait)) for _ in range(conf().threads + 1)]
+    await asyncio.sleep(0)
+    for job in jobs:
+        job.cancel()
+    await asyncio.gather(*jobs, return_exceptions=True)
+    database.set()
+    async with asyncio.timeout(60):
+        assert [await db.run(where) for _ in range(2 * conf().threads)]
+    assert not db._common._room.locked()
 
 
 def limit() -> float:
