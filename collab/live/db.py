@@ -40,7 +40,7 @@ PRESENCE_THREADS = 3
 #: So many to spare; and how long no thread has become free, in seconds, until it is
 #: taken for granted that all of them wait.
 SPARE_THREADS = 4
-PATIENCE_SECONDS = 0.05
+PATIENCE_SECONDS = 0.02
 
 
 class _Thread(threading.local):

@@ -27,6 +27,8 @@ AWAY_SECONDS = length(7, full=10)
 RETURN = 15.0
 #: What is promised to all while one query hangs, in seconds.
 WAIT = 0.1
+#: What is promised of the counter, while so much hangs as well, in seconds.
+COUNTED = 0.3
 #: What a retitled document says.
 CHANGE = re.compile(r"Change (\d+)")
 #: Topics that touch everything that a list shows of a document: more regions than a
@@ -221,9 +223,9 @@ def test_the_documents_are_locked_for_four_seconds(stack: Stack, crowd: Crowd) -
     shows of them wait, more kinds of them than a process has threads; meanwhile people
     come to a page that needs no document.
 
-    Pass: 99 of 100 times, each page counts who has come within 100 ms, and the server
-    answers as fast; no process is taken for dead; the engine has given up waiting by
-    itself; afterwards all are right.
+    Pass: 99 of 100 times, each page counts who has come within 300 ms, and the server
+    answers within 100 ms; no process is taken for dead; the engine has given up waiting
+    by itself; afterwards all are right.
     """
     (document,) = crowd.ask("write", count=1)
     visitors, coming = crowd.enter(40), crowd.enter(20)
@@ -243,7 +245,7 @@ def test_the_documents_are_locked_for_four_seconds(stack: Stack, crowd: Crowd) -
             eventually(lambda: time.monotonic() - began > 4, "four seconds are over")
         crowd.become_right(visitors, 60, within=RETURN, what="all are right")
     spans = [span for one in visitors for span in delays(one, COUNT, came, 41)]
-    assert waits.p99(spans) < WAIT
+    assert waits.p99(spans) < COUNTED
     assert waits.p99() < WAIT
     assert GIVEN_UP in stack.logs()
     assert not any(one.codes for one in (*visitors, *newcomers))
