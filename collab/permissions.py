@@ -97,7 +97,7 @@ def audience(document_ids: Iterable[int]) -> Callable[[int, int], bool]:
 
 def writers(pairs: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
     """Of these pairs of a person's id and a document's, those in which the person may
-    change the document: the answer of :func:`changeable`, for many in three queries."""
+    change the document: the answer of :func:`changeable`, for many in three queries at most."""
     if not pairs:
         return set()
     active = Person.objects.filter(is_active=True, pk__in={person for person, _ in pairs})

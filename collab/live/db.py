@@ -103,19 +103,18 @@ class _Lane:
         if self._pool is None:
             self._pool = _Pool(self._threads(), self._name)
             self._room = asyncio.Semaphore(self._threads())
-        if self._spare is None:
-            return await self._done(self._pool, job)
         if not await self._has_room():
+            assert self._spare is not None
             return await self._spare.run(job)
         try:
-            return await self._done(self._pool, job)
+            return await asyncio.get_running_loop().run_in_executor(self._pool, job)
         finally:
             self._moved_at = time.monotonic()
             self._room.release()
 
     async def _has_room(self) -> bool:
-        """Get a thread, unless all have been waiting for long."""
-        if not self._room.locked():
+        """Get a thread, unless all have been waiting for long and there are spare ones."""
+        if self._spare is None or not self._room.locked():
             self._moved_at = time.monotonic()
             return await self._room.acquire()
         while (patience := self._moved_at + PATIENCE_SECONDS - time.monotonic()) > 0:
@@ -123,10 +122,6 @@ class _Lane:
                 async with asyncio.timeout(patience):
                     return await self._room.acquire()
         return False
-
-    @staticmethod
-    async def _done(pool: _Pool, job: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(pool, job)
 
     def shutdown(self) -> None:
         """Close the pool's connections and threads."""
