@@ -19,7 +19,7 @@ from http import HTTPStatus
 from urllib.parse import quote_plus
 
 from . import frames
-from .client import Failed, handshake
+from .client import Failed, handshake, inflated
 from .workspace import MARK, TOKEN
 
 HIDDEN = re.compile(r'<input type="hidden" name="(\w+)"[^>]* value="([^"]*)"')
@@ -185,7 +185,7 @@ class Socket:
                     elif opcode == frames.CLOSE:
                         raise Failed(f"A server closed a socket with {payload!r}.")
                     else:
-                        self._note(payload)
+                        self._note(inflated(payload) if opcode == frames.DEFLATED else payload)
         finally:
             writer.close()
 

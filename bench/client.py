@@ -11,6 +11,9 @@ import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+
+from collab.live import deflate
 
 from . import frames
 
@@ -47,6 +50,8 @@ class Client:
         for opcode, payload in complete:
             if opcode == frames.TEXT:
                 group.note(self, payload)
+            elif opcode == frames.DEFLATED:
+                group.note(self, inflated(payload))
             elif opcode == frames.PING:
                 self.socket.sendall(frames.from_client(payload, frames.PONG))
             else:
@@ -200,8 +205,13 @@ class Clients:
             client.socket.close()
 
 
+#: All sockets get the same frames: the client, which is all of them, does its work once.
+inflated = lru_cache(maxsize=256)(deflate.inflated)
+
+
 def handshake(port: int, path: str = "/", *headers: str) -> bytes:
-    """A WebSocket handshake request (RFC 6455, section 4.1)."""
+    """A WebSocket handshake request (RFC 6455, section 4.1), with the offer of every
+    browser."""
     lines = [
         f"GET {path} HTTP/1.1",
         f"Host: 127.0.0.1:{port}",
@@ -210,6 +220,7 @@ def handshake(port: int, path: str = "/", *headers: str) -> bytes:
         "Connection: Upgrade",
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
         "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits",
         *headers,
     ]
     return "\r\n".join([*lines, "", ""]).encode()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 TEXT, PING, PONG, CLOSE = 0x81, 0x89, 0x8A, 0x88
+#: A text message that is compressed (RFC 7692, section 6).
+DEFLATED = TEXT | 0x40
 #: A masking key of zeros leaves the payload as it is.
 MASK = bytes(4)
 

@@ -15,6 +15,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from autobahn.websocket.compress_deflate import (
+    PerMessageDeflate,
+    PerMessageDeflateOfferAccept,
+)
 from daphne import http_protocol
 from daphne.http_protocol import WebRequest
 from daphne.server import Server
@@ -28,6 +32,7 @@ from collab.live.conf import conf
 from collab.live.metrics import meter
 from collab.live.transport import EXTENSION, STATE_OPEN, WiredProtocol, unsent
 
+from .compression import accept
 from .garbage import Garbage
 
 logger = logging.getLogger(__name__)
@@ -138,7 +143,9 @@ class HardenedServer(Server):  # type: ignore[misc]
 
     def listen_success(self, port: Any) -> None:
         super().listen_success(port)
-        self.ws_factory.protocol = LiveProtocol  # nobody can have connected yet
+        # Nobody can have connected yet.
+        self.ws_factory.protocol = LiveProtocol
+        self.ws_factory.setProtocolOptions(perMessageCompressionAccept=accept)
         self.ports.append(port)
         self.on_listening()
 
@@ -336,6 +343,8 @@ METHODS: Sequence[tuple[type, str, Sequence[str] | None]] = [
     (WebSocketProtocol, "_trigger", ["self"]),
     (WebSocketProtocol, "dataReceived", ["self", "data"]),
     (WebSocketProtocol, "check_timeouts", ["self"]),
+    (PerMessageDeflate, "end_decompress_message", ["self"]),
+    (PerMessageDeflateOfferAccept, "get_extension_string", ["self"]),
 ]
 #: Functions, and a name that each must mention.
 MENTIONS: Sequence[tuple[Any, str]] = [
@@ -347,6 +356,11 @@ MENTIONS: Sequence[tuple[Any, str]] = [
     (Server.protocol_connected, "self.connections"),
     (Server.create_application, '["application_instance"]'),
     (WebSocketProtocol.sendData, "self.send_queue"),
+    (WebSocketProtocol.succeedHandshake, "self._perMessageCompress"),
+    (WebSocketProtocol.succeedHandshake, 'PMCE["PMCE"]'),
+    (WebSocketProtocol.onFrameData, "max_output_len"),
+    (PerMessageDeflate.decompress_message_data, "PayloadExceededError"),
+    (PerMessageDeflate.start_decompress_message, "self._decompressor"),
     (unix.Server.writeSomeData, "self._sendmsgQueue"),
     (http.HTTPChannel.requestDone, "self.persistent"),
 ]

@@ -365,10 +365,12 @@ class Hub:
     async def _write(self, letters: deque[Letter]) -> None:
         turn, count, size = Turn(), 0, 0
         while letters:
-            bundle, batch = letters[0]
-            for frame, part in pieces(batch.frames, len(bundle.wires)):
+            bundle = letters[0].bundle
+            for frame, part in pieces(letters[0].frames, len(bundle.wires)):
                 wires = len(bundle.wires[part])
                 more = wires * frame.size
+                if frame.is_compressed:
+                    meter.count("compressed", wires)
                 if count and (count + wires > CHUNK or size + more > CHUNK_BYTES):
                     written(count, size)
                     await asyncio.sleep(0)

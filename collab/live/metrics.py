@@ -21,6 +21,7 @@ COUNTERS = {
     "coalesced": "Changes of regions that were waiting to be rendered already",
     "renders": "Renderings of regions, variants counted singly",
     "deliveries": "Frames written to sockets",
+    "compressed": "Frames written to sockets that were compressed once for many",
     "bytes": "Bytes written to sockets, before compression by proxies",
     "cut_slow": "Clients cut because they did not read",
     "cut_flood": "Clients cut because they sent faster than they could be read",

@@ -11,18 +11,23 @@ from .watches import CHUNK_BYTES, Cohort, Socket, bundled
 #: Longest text joined of several fragments. A longer one has a frame of its own, however
 #: long it is: no server or browser limits what a server sends.
 FRAME_CHARACTERS = 256 * 1024
+#: What so many pages get is compressed, once for all. That costs less than copying it to
+#: them; and it cannot have anything beside it that is one person's secret.
+DEFLATED_FOR = 16
 
 
 class Batch:
     """Fragments that travel together. Whoever gets the same shares the object, and so
     its frames; a fan-out allocates nothing per socket."""
 
-    __slots__ = ("_frames", "fragments", "longer")
+    __slots__ = ("_frames", "fragments", "longer", "receivers")
 
     def __init__(self, fragments: tuple[str, ...] = ()) -> None:
         self.fragments = fragments
         #: By fragment, the batch that has it at its end.
         self.longer: dict[str, Batch] = {}
+        #: How many sockets get just these.
+        self.receivers = 0
         self._frames: Sequence[Frame] = ()
 
     def plus(self, fragment: str) -> Batch:
@@ -45,6 +50,13 @@ class Letter(NamedTuple):
 
     bundle: Bundle
     batch: Batch
+
+    @property
+    def frames(self) -> Sequence[Frame]:
+        """What the bundle is sent."""
+        if self.bundle.deflates and self.batch.receivers >= DEFLATED_FOR:
+            return [frame.deflated for frame in self.batch.frames]
+        return self.batch.frames
 
 
 class Outbox:
@@ -95,6 +107,8 @@ class Outbox:
                 alike.setdefault(batch, []).append(socket.wire)
         for batch, wires in alike.items():
             letters += [Letter(bundle, batch) for bundle in bundled(wires)]
+        for bundle, batch in letters:
+            batch.receivers += len(bundle.wires)
         return letters
 
 

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from twisted.internet import tcp, unix
 
 from .conf import conf
+from .deflate import deflated
 from .metrics import meter
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,10 @@ EXTENSION = "live.wire"
 #: Of autobahn's protocol (``WebSocketProtocol.STATE_OPEN``; the server checks it).
 STATE_OPEN = 3
 TEXT_FRAME = 0x81  # FIN and opcode 1, RFC 6455 section 5.2
+COMPRESSED = 0x40  # RSV1, RFC 7692 section 6
+#: What is compressed: more than fits into one packet of an Ethernet, and no more than
+#: takes a few milliseconds.
+DEFLATED_BYTES = range(1400, 512 * 1024)
 #: An empty ping as a server sends it, and how a client's empty pong begins: four bytes
 #: of its mask follow (RFC 6455, sections 5.2, 5.5.2 and 5.5.3).
 PING = b"\x89\x00"
@@ -51,26 +56,49 @@ class Frame:
         size: how many they are.
     """
 
-    __slots__ = ("size", "text", "wire")
+    __slots__ = ("_deflated", "size", "text", "wire")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, wire: bytes | None = None) -> None:
         self.text = text
-        self.wire = framed(text.encode())
+        self.wire = framed(text.encode()) if wire is None else wire
         self.size = len(self.wire)
+        self._deflated: Frame | None = None
+
+    @property
+    def is_compressed(self) -> bool:
+        """Is it for those only who have agreed to that?"""
+        return bool(self.wire[0] & COMPRESSED)
+
+    @property
+    def deflated(self) -> Frame:
+        """The same message, compressed at the first call; or this one, if it is too short
+        for that, or so long that it would hold up everybody else."""
+        if self.size not in DEFLATED_BYTES:
+            return self
+        if self._deflated is None:
+            wire = framed(deflated(self.text.encode()), TEXT_FRAME | COMPRESSED)
+            self._deflated = Frame(self.text, wire)
+        return self._deflated
 
 
-def framed(payload: bytes) -> bytes:
+def framed(payload: bytes, head: int = TEXT_FRAME) -> bytes:
     """A payload with its frame header, as a server sends it."""
     size = len(payload)
     if size < 126:
-        return bytes((TEXT_FRAME, size)) + payload
+        return bytes((head, size)) + payload
     if size < 1 << 16:
-        return bytes((TEXT_FRAME, 126)) + size.to_bytes(2, "big") + payload
-    return bytes((TEXT_FRAME, 127)) + size.to_bytes(8, "big") + payload
+        return bytes((head, 126)) + size.to_bytes(2, "big") + payload
+    return bytes((head, 127)) + size.to_bytes(8, "big") + payload
 
 
 class Wire(Protocol):
-    """One open socket, as the hub sees it."""
+    """One open socket, as the hub sees it.
+
+    Attributes:
+        deflates: whether it takes frames that are compressed already.
+    """
+
+    deflates: bool
 
     def write(self, frame: Frame) -> None:
         """Send a frame, or queue it. Never blocks; silent once closed."""
@@ -94,11 +122,12 @@ class DaphneWire:
         protocol: Daphne's ``WebSocketProtocol``, open, and a :class:`WiredProtocol`.
 
     Attributes:
+        deflates: whether the client has agreed to compressed messages.
         straight: the socket's own ``send``, while nothing but the transport can
             have bytes for it; then None, for good.
     """
 
-    __slots__ = ("_longest", "_open", "_protocol", "_transport", "straight")
+    __slots__ = ("_longest", "_open", "_protocol", "_transport", "deflates", "straight")
 
     #: How often a wire of this process has lost its straight way.
     diverted = 0
@@ -107,6 +136,7 @@ class DaphneWire:
         self._protocol = protocol
         self._transport = protocol.transport
         self._open = True
+        self.deflates: bool = protocol.deflates
         #: The longest frame that may be among what waits, if one is longer than what may.
         self._longest = 0
         is_clear = protocol.state == STATE_OPEN and not protocol.send_queue
@@ -204,6 +234,8 @@ class WiredProtocol:
     wire: DaphneWire | None = None
     data: bytes  # autobahn's: what it has received and not looked at yet
     current_frame: Any
+    #: Autobahn's: what compresses, once that is agreed on.
+    _perMessageCompress: Any = None  # noqa: N815
     _state = 0
     #: When the client last gave a sign of life, or was asked for one, in seconds of the
     #: monotonic clock; and whether it was asked since.
@@ -211,6 +243,11 @@ class WiredProtocol:
     _is_asked = False
     #: How many bytes waited for it when that was last looked at.
     _waited = 0
+
+    @property
+    def deflates(self) -> bool:
+        """Has the client agreed to compressed messages?"""
+        return self._perMessageCompress is not None
 
     @property
     def state(self) -> int:
@@ -281,12 +318,16 @@ class Bundle:
     What a delivery costs beyond its system call is mostly reading memory that no
     cache has. So a bundle has the ``send`` of all its sockets side by side, and
     looks at nothing else of a socket while nothing is the matter with it.
+
+    Args:
+        wires: they take compressed frames, all of them or none.
     """
 
-    __slots__ = ("_diverted", "_sends", "wires")
+    __slots__ = ("_diverted", "_sends", "deflates", "wires")
 
     def __init__(self, wires: Iterable[Wire]) -> None:
         self.wires = tuple(wires)
+        self.deflates = self.wires[0].deflates
         #: Of all wires, or none: then they are not all straight.
         self._sends: Sequence[Send] = ()
         self._diverted = -1
@@ -407,6 +448,9 @@ class QueueWire:
         cut: called when the socket must end: the client is too far behind to be served,
             or the server cannot send to it any more.
     """
+
+    #: Whatever is compressed there, the server compresses by itself.
+    deflates = False
 
     def __init__(
         self, send: Callable[[dict[str, Any]], Awaitable[None]], cut: Callable[[], None]

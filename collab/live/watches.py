@@ -74,8 +74,13 @@ class Cohort:
 
 
 def bundled(wires: Sequence[Wire]) -> list[Bundle]:
-    """Wires in bundles of at most :data:`CHUNK`."""
-    return [Bundle(wires[start : start + CHUNK]) for start in range(0, len(wires), CHUNK)]
+    """Wires in bundles of at most :data:`CHUNK`, apart by whether they take compressed
+    frames."""
+    bundles: list[Bundle] = []
+    for deflates in (True, False):
+        alike = [wire for wire in wires if wire.deflates is deflates]
+        bundles += (Bundle(alike[n : n + CHUNK]) for n in range(0, len(alike), CHUNK))
+    return bundles
 
 
 class Audience:

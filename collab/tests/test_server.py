@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from typing import Any
 from unittest.mock import Mock
 from weakref import ref
 
 import pytest
+from autobahn.websocket.compress_deflate import PerMessageDeflateOffer
 from daphne.http_protocol import WebRequest
 from daphne.ws_protocol import WebSocketProtocol
 from django.core.exceptions import ImproperlyConfigured
@@ -20,6 +21,7 @@ from collab.live.conf import conf
 from collab.live.metrics import meter
 from collab.live.transport import STATE_OPEN
 from project import event_loop, server
+from project.compression import accept
 from project.garbage import ENDED, NEW, Garbage
 from project.server import HardenedServer, Inbox, LiveProtocol, Tap
 
@@ -358,3 +360,35 @@ def test_what_was_put_aside_is_looked_through_when_enough_have_ended(
     garbage.tidy(still_open)
     assert gone() is None
     assert gc.get_freeze_count()
+
+
+def offer(**parameters: list[str | bool]) -> PerMessageDeflateOffer:
+    """As autobahn reads it from a handshake."""
+    read = PerMessageDeflateOffer.parse(parameters)  # type: ignore[no-untyped-call]
+    assert isinstance(read, PerMessageDeflateOffer)
+    return read
+
+
+@pytest.mark.parametrize(
+    "offered",
+    [
+        [offer(client_max_window_bits=[True])],  # Chromium's, Firefox's and Safari's
+        [offer()],
+        [offer(client_no_context_takeover=[True], server_no_context_takeover=[True])],
+        [object(), offer()],
+        [offer(server_max_window_bits=["10"]), offer()],
+    ],
+)
+def test_compression_is_agreed_on_without_a_memory(offered: Sequence[object]) -> None:
+    """Neither the server nor the client keeps a window for messages to come."""
+    accepted = accept(offered)
+    assert accepted is not None
+    assert accepted.get_extension_string() == (
+        "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+    )
+
+
+@pytest.mark.parametrize("offered", [[], [object()], [offer(server_max_window_bits=["10"])]])
+def test_compression_that_does_not_fit_is_declined(offered: Sequence[object]) -> None:
+    """A client that looks back on little could not read the engine's frames."""
+    assert accept(offered) is None

@@ -11,14 +11,18 @@ import base64
 import os
 import random
 import socket
+import zlib
 from dataclasses import dataclass, field
 
+from collab.live.deflate import ACCEPTED, TAIL, WINDOW_BITS, deflated
 from e2e.attacks.raw import PATIENCE
 from e2e.services import LOCALHOST
 
 CONTINUED, TEXT, BYTES, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 #: Longest message that the server reads (``inbound_bytes`` of the engine), in bytes.
 LONGEST = 64 * 1024
+#: The reserved bit of a compressed message, among the three.
+RSV1 = 4
 MASK = b"\x5a\xa5\x0f\xf0"
 
 
@@ -111,6 +115,41 @@ def against_the_protocol(good: bytes) -> dict[str, bytes]:
         found[f"{wrong!r} in a text"] = frame(text)
         found[f"{wrong!r} in fragments"] = fragments(text, 1)
     return found
+
+
+def compressed(payload: bytes, *, final: bool = True, opcode: int = TEXT) -> bytes:
+    """A frame of a compressed message (RFC 7692, section 6)."""
+    return frame(deflated(payload), opcode, final=final, reserved=RSV1)
+
+
+def against_compression(good: bytes) -> dict[str, bytes]:
+    """What RFC 7692 forbids, or what would be too long for the server, by name."""
+    data = deflated(good)
+    later = zlib.compressobj(wbits=-WINDOW_BITS)
+    first = later.compress(good) + later.flush(zlib.Z_SYNC_FLUSH)
+    second = later.compress(good) + later.flush(zlib.Z_SYNC_FLUSH)
+    assert len(second) < len(first) / 2, "it does not look back"
+    return {
+        "a megabyte of nothing": compressed(b" " * 2**20),
+        "sixty megabytes of nothing": compressed(b" " * (LONGEST - 4_000) * 1_000),
+        "one byte beyond the limit": compressed(b" " * LONGEST + b"x"),
+        "beyond the limit in fragments": frame(deflated(b" " * 40_000), final=False, reserved=RSV1)
+        + frame(deflated(b" " * 40_000), CONTINUED),
+        "a bomb that is not final": frame(
+            deflated(b" " * (LONGEST - 4_000) * 1_000), final=False, reserved=RSV1
+        ),
+        "no stream": frame(b"\xff" * 40, reserved=RSV1),
+        "another kind of stream": frame(zlib.compress(good), reserved=RSV1),
+        "a stream that is cut": frame(data[: len(data) // 2], reserved=RSV1),
+        "a stream that looks back on the message before": compressed(good)
+        + frame(second[: -len(TAIL)], reserved=RSV1),
+        "the bit in a continuation": compressed(good[:40], final=False)
+        + frame(deflated(good[40:]), CONTINUED, reserved=RSV1),
+        "a compressed ping": frame(deflated(b"here?"), PING, reserved=RSV1),
+        "a compressed close": frame(deflated(b"\x03\xe8"), CLOSE, reserved=RSV1),
+        "other reserved bits": frame(data, reserved=RSV1 | 2),
+        "no text": compressed(b'{"page": "\xff"}'),
+    }
 
 
 def against_the_application(good: bytes) -> dict[str, bytes]:
@@ -233,9 +272,10 @@ class RawSocket:
     Args:
         port: where the server listens.
         cookie: of somebody who is signed in.
+        deflates: does it offer to compress messages?
     """
 
-    def __init__(self, port: int, cookie: str) -> None:
+    def __init__(self, port: int, cookie: str, *, deflates: bool = False) -> None:
         self._line = socket.create_connection((LOCALHOST, port), PATIENCE)
         self._waiting = bytearray()
         key = base64.b64encode(os.urandom(16)).decode()
@@ -249,12 +289,14 @@ class RawSocket:
             "Upgrade: websocket",
             "Sec-WebSocket-Version: 13",
             f"Sec-WebSocket-Key: {key}",
+            *["Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"] * deflates,
         ]
         self._line.sendall("\r\n".join([*lines, "", ""]).encode())
         while b"\r\n\r\n" not in self._waiting:
             self._waiting += self._line.recv(65_536) or b"\r\n\r\n"
         head, _, rest = bytes(self._waiting).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101 "), head
+        assert (ACCEPTED.encode() in head) == deflates
         self._waiting[:] = rest
 
     def sends(self, *sent: bytes) -> Heard:

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import html
 import json
+import random
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,20 +16,26 @@ import pytest
 from playwright.sync_api import WebSocket
 
 from collab.live.consumer import MALFORMED
+from collab.live.deflate import TAIL, WINDOW_BITS, deflated
 from collab.live.testing import TOKEN
 from e2e.attacks.frames import (
+    CONTINUED,
     END,
     PING,
+    RSV1,
     Heard,
     RawSocket,
+    against_compression,
     against_the_application,
     against_the_protocol,
     closing,
+    compressed,
     forged,
     fragments,
     frame,
     noise,
 )
+from e2e.drills.crowd import memory
 from e2e.lengths import length
 from e2e.people import Person
 from e2e.stack import Stack, sqlite_stack
@@ -38,6 +46,8 @@ pytestmark = pytest.mark.parametrize("stack", ["loud"], indirect=True)
 #: the connection without a word, which it does by default.
 PROTOCOL_ERRORS = {1002, 1007, 1009}
 INTERNAL_ERROR = 1011
+#: What the process may need more after messages that would inflate to sixty megabytes.
+BOMB_BYTES = 16 * 2**20
 SEED = 20
 
 
@@ -49,9 +59,9 @@ class Attacker:
     cookie: str
     tokens: tuple[str, str]
 
-    def sends(self, *sent: bytes) -> Heard:
+    def sends(self, *sent: bytes, deflates: bool = False) -> Heard:
         """On a new socket."""
-        return RawSocket(self.port, self.cookie).sends(*sent)
+        return RawSocket(self.port, self.cookie, deflates=deflates).sends(*sent)
 
     def resume(self, token: str | None = None) -> bytes:
         """A good resume message, or one with another token."""
@@ -116,6 +126,60 @@ def test_frames_against_the_protocol(attacker: Attacker) -> None:
         answer = attacker.sends(sent)
         if answer.texts or set(answer.codes) - PROTOCOL_ERRORS:
             wrong[name] = answer
+    assert not wrong
+
+
+def test_good_messages_may_be_compressed(attacker: Attacker) -> None:
+    """One frame or several, one message or several, between others that are not."""
+    good = attacker.resume()
+    parts = deflated(good)
+    in_parts = frame(parts[:9], final=False, reserved=RSV1) + frame(parts[9:], CONTINUED)
+    # With other compressors than ours, too: stored as it is, and in many blocks.
+    stored = zlib.compressobj(0, wbits=-WINDOW_BITS)
+    as_it_is = stored.compress(good) + stored.flush(zlib.Z_SYNC_FLUSH)
+    blocks = zlib.compressobj(9, wbits=-WINDOW_BITS)
+    many = b"".join(
+        blocks.compress(good[at : at + 50]) + blocks.flush(zlib.Z_FULL_FLUSH)
+        for at in range(0, len(good), 50)
+    )
+    others = (frame(data[: -len(TAIL)], reserved=RSV1) for data in (as_it_is, many))
+    for sent in (
+        compressed(good),
+        in_parts,
+        compressed(good) * 3,
+        compressed(good) + frame(good),
+        *others,
+    ):
+        answer = attacker.sends(sent, frame(b"last", PING), closing(1000), deflates=True)
+        assert answer.codes == [1000]
+        assert answer.pongs[-1] == b"last"
+
+
+def test_compressed_messages_against_the_protocol(attacker: Attacker, stack: Stack) -> None:
+    """Their sender is cut, and what would become long is not made so."""
+    process = stack.services[0].process
+    assert process
+    before = memory(process.pid)
+    wrong = {}
+    for name, sent in against_compression(attacker.resume()).items():
+        answer = attacker.sends(sent, END, deflates=True)
+        if set(answer.codes) - PROTOCOL_ERRORS:
+            wrong[name] = answer
+    assert not wrong
+    assert memory(process.pid) - before < BOMB_BYTES
+
+
+def test_noise_in_compressed_messages(attacker: Attacker) -> None:
+    """It is the sender's error, too."""
+    chance, good, wrong = random.Random(SEED), attacker.resume(), {}
+    for turn in range(length(60, full=5_000)):
+        data = bytearray(deflated(good))
+        for _ in range(chance.randrange(1, 6)):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        sent = frame(bytes(data[: chance.randrange(len(data))]), reserved=RSV1)
+        answer = attacker.sends(sent, END, deflates=True)
+        if INTERNAL_ERROR in answer.codes:
+            wrong[turn] = sent
     assert not wrong
 
 

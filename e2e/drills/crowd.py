@@ -130,7 +130,7 @@ class Visitor:
             f"ws://{where}/live/",
             origin=Origin(f"http://{where}"),
             additional_headers={"Cookie": self.cookie},
-            compression=None,
+            compression="deflate",  # as every browser offers
             proxy=None,
             ping_interval=None,  # the server asks who is there
             max_queue=None,

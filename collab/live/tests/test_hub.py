@@ -18,7 +18,7 @@ from pytest_django import Settings
 from collab.live import db, parts, regions
 from collab.live.hub import JOBS, Hub
 from collab.live.metrics import meter
-from collab.live.outbox import FRAME_CHARACTERS, joined
+from collab.live.outbox import DEFLATED_FOR, FRAME_CHARACTERS, joined
 from collab.live.presence import Page
 from collab.live.regions import Context, Entry, Feed, Region
 from collab.live.seals import opened, sealed
@@ -37,6 +37,8 @@ async def until(condition: Callable[[], object]) -> None:
 
 class FakeWire:
     """Remembers what it was given."""
+
+    deflates = False
 
     def __init__(self) -> None:
         self.frames: list[str] = []
@@ -916,3 +918,39 @@ async def test_a_rendering_that_outlives_a_flush_that_was_ended_is_sent(
     await asyncio.wait_for(hub._wake.wait(), 5)
     await hub.flush()
     assert "news" in wire.frames[0]
+
+
+class Deflating(FakeWire):
+    """One of a client that takes compressed frames, and reads them."""
+
+    deflates = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.compressed = 0
+
+    def write(self, frame: Frame) -> None:
+        self.compressed += frame.is_compressed
+        super().write(frame)
+
+
+@pytest.mark.parametrize("others", [DEFLATED_FOR - 2, DEFLATED_FOR - 1])
+async def test_what_many_get_is_compressed_for_those_who_agreed(
+    hub: Hub, board: Board, others: int
+) -> None:
+    """From so many pages on, whoever they are; the others get it as it is."""
+    plain = [socket(user)[0] for user in range(others)]
+    agreed, wire = socket(LEELA)
+    agreed.wire = wire = Deflating()
+    for one in (*plain, agreed):
+        hub.join(one, {})
+    counted = meter.counts["compressed"]
+    board.notes["1"] = "news " * 1_000
+    hub.changed(["note:1"])
+    await hub.flush()
+    is_compressed = others + 1 >= DEFLATED_FOR
+    assert wire.compressed == is_compressed
+    assert meter.counts["compressed"] == counted + is_compressed
+    texts = {tuple(one.wire.frames) for one in (*plain, agreed) if isinstance(one.wire, FakeWire)}
+    assert len(texts) == 1, "it is the same for all"
+    assert "news news" in texts.pop()[-1]
