@@ -98,7 +98,7 @@ class Outbox:
         letters = []
         for cohort, batch in self._cohorts.items():
             apart = self._apart.get(cohort)
-            others = [s.wire for s in cohort.sockets - apart] if apart else None
+            others = [s.wire for s in cohort.sockets if s not in apart] if apart else None
             bundles = cohort.bundles if others is None else bundled(others)
             letters += [Letter(bundle, batch) for bundle in bundles]
         alike: dict[Batch, list[Wire]] = {}

@@ -13,13 +13,14 @@ from urllib.parse import quote_plus
 
 import pytest
 from django.http import HttpResponse
-from django.test import Client
+from django.test import Client, override_settings
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from collab import queries
 from collab.differences import difference
+from collab.limits import ACTS
 from collab.models import Document, Draft, Person
 from collab.operations import documents, drafts, editing
 from collab.operations.documents import Content
@@ -281,6 +282,11 @@ def test_mixed_line_ends_are_normalised_once(stage: Stage) -> None:
     assert stage.document.text == plain == normalise(plain)
 
 
+#: Whoever sends thousands of forms is told to wait, which is told elsewhere.
+UNLIMITED = {name: 0 for name, _ in ACTS.values()}
+
+
+@override_settings(LIMITS=UNLIMITED)
 class Fuzz(TestCase):
     """Forms that nobody would send, to all places that take them."""
 

@@ -15,7 +15,7 @@ from django import forms as django_forms
 from django.conf import settings as django_settings
 from django.core.signing import dumps
 from django.db import transaction
-from django.test import Client
+from django.test import Client, override_settings
 from django.urls import URLPattern, URLResolver, get_resolver
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -26,6 +26,7 @@ from collab import forms
 from collab.models import Person
 from collab.operations import documents, editing, headings, people, sharing
 from collab.operations.documents import Content
+from collab.tests.test_bad_input import UNLIMITED
 from e2e.lengths import IS_DRILL, length
 
 WHO = ("", "fry", "leela", "hermes")
@@ -225,6 +226,7 @@ THOROUGH = settings(
 )
 
 
+@override_settings(LIMITS=UNLIMITED)
 class Fuzz(TestCase):
     """Requests that nobody would make."""
 
