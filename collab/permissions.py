@@ -5,13 +5,15 @@ start from the same query sets, so there is nothing to forget.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Q, QuerySet
+from django.db.models import BigIntegerField, Q, QuerySet
 from django.http import Http404
 
+from .live.prepared import Prepared
 from .live.presence import Page
 from .models import Document, Invitation, Link, Person, SecurityEvent, Share
 from .subjects import EDITING, RENAMING, document_of
@@ -39,7 +41,7 @@ def followable(viewer: Viewer) -> DocumentQuerySet:
     Members and administrators read what is for the whole workspace; everybody reads
     their own, and what is shared with them by name; owners read everything.
     """
-    return _within(viewer, Share.objects.filter(person=viewer.pk))
+    return _within(viewer, to_change=False)
 
 
 def readable(viewer: Viewer) -> DocumentQuerySet:
@@ -51,7 +53,7 @@ def changeable(viewer: Viewer) -> DocumentQuerySet:
     """The documents a person has a right to change, those in the trash included:
     those of :func:`followable`, but of what is shared by name only what is shared
     for editing."""
-    return _within(viewer, Share.objects.filter(person=viewer.pk, may_edit=True))
+    return _within(viewer, to_change=True)
 
 
 def editable(viewer: Viewer) -> DocumentQuerySet:
@@ -59,13 +61,21 @@ def editable(viewer: Viewer) -> DocumentQuerySet:
     return changeable(viewer).present()
 
 
-def _within(viewer: Viewer, shares: QuerySet[Share]) -> DocumentQuerySet:
+def _within(viewer: Viewer, *, to_change: bool) -> DocumentQuerySet:
     if not isinstance(viewer, Person) or not viewer.is_active:
         return Document.objects.none()
-    if viewer.is_owner:
+    return _open_to(Person.Role(viewer.role), viewer.pk, to_change=to_change)
+
+
+def _open_to(role: Person.Role, person: int, *, to_change: bool) -> DocumentQuerySet:
+    """The documents that an active person of this role and id may read, or change."""
+    if role == Person.Role.OWNER:
         return Document.objects.all()
-    right = Q(author=viewer.pk) | Q(pk__in=shares.values("document"))
-    if not viewer.is_guest:
+    shares = Share.objects.filter(person=person)
+    if to_change:
+        shares = shares.filter(may_edit=True)
+    right = Q(author=person) | Q(pk__in=shares.values("document"))
+    if role != Person.Role.GUEST:
         right |= Q(access=Document.Access.WORKSPACE)
     return Document.objects.filter(right)
 
@@ -254,19 +264,19 @@ def _one(viewer: Viewer, documents: DocumentQuerySet, pk: int) -> Document:
 def readable_keys(viewer: AbstractBaseUser, keys: Sequence[str]) -> Collection[str]:
     """Keys that are ids of documents the person may read, or may again after a
     restore: until then their regions are empty, because nothing is loaded for them."""
-    return _document_keys(followable(viewer), keys)
+    return _document_keys(viewer, keys, to_change=False)
 
 
 def version_keys(viewer: AbstractBaseUser, keys: Sequence[str]) -> Collection[str]:
     """Keys "<document>_<version>" of documents the person may read, or may again after
     a restore, as in :func:`readable_keys`."""
-    return _keys_with_document(followable(viewer), keys)
+    return _keys_with_document(viewer, keys, to_change=False)
 
 
 def editor_keys(viewer: AbstractBaseUser, keys: Sequence[str]) -> Collection[str]:
     """Keys "<document>_<fence>" of documents the person may change, or could before
     they were moved to the trash: the editor has to say so."""
-    return _keys_with_document(changeable(viewer), keys)
+    return _keys_with_document(viewer, keys, to_change=True)
 
 
 def member_keys(viewer: AbstractBaseUser, keys: Sequence[str]) -> Collection[str]:
@@ -292,21 +302,39 @@ def openable_pages(viewer: AbstractBaseUser, pages: Sequence[Page]) -> Collectio
     they may change; in the trash or not, since open pages have to say so."""
     about = {page: str(document_of(page.subject) or "") for page in pages}
     to_change = {page for page in pages if page.mode in {EDITING, RENAMING}}
-    read = _document_keys(followable(viewer), list(about.values()))
-    changed = _document_keys(changeable(viewer), [about[page] for page in to_change])
+    to_read = [key for page, key in about.items() if page not in to_change]
+    read = _document_keys(viewer, to_read, to_change=False)
+    changed = _document_keys(viewer, [about[page] for page in to_change], to_change=True)
     return [page for page in pages if about[page] in (changed if page in to_change else read)]
 
 
-def _document_keys(documents: DocumentQuerySet, keys: Sequence[str]) -> set[str]:
+def _asked(role: Person.Role, to_change: bool, ids: Sequence[int]) -> QuerySet[Any, tuple[int]]:
+    person, *documents = ids
+    allowed = _open_to(role, person, to_change=to_change)
+    return allowed.filter(pk__in=documents).order_by().values_list("pk")
+
+
+#: By role, and whether it is about changing: of a person's id and those of documents. It
+#: is asked for every page that opens or comes back, and for each that is open.
+_ASKED = {
+    (role, to_change): Prepared(partial(_asked, role, to_change))
+    for role in Person.Role
+    for to_change in (False, True)
+}
+
+
+def _document_keys(viewer: Viewer, keys: Sequence[str], *, to_change: bool) -> set[str]:
+    """Keys that are ids of the documents of :func:`followable`, or :func:`changeable`."""
     ids = {int(key) for key in keys if key.isdecimal()}
-    if not ids:
+    there = [pk for pk in ids if pk <= BigIntegerField.MAX_BIGINT]
+    if not there or not isinstance(viewer, Person) or not viewer.is_active:
         return set()
-    found = documents.filter(pk__in=ids).order_by()
-    return {str(pk) for pk in found.values_list("pk", flat=True)}
+    asked = _ASKED[Person.Role(viewer.role), to_change]
+    return {str(pk) for (pk,) in asked.rows([viewer.pk, *there])}
 
 
-def _keys_with_document(documents: DocumentQuerySet, keys: Sequence[str]) -> list[str]:
+def _keys_with_document(viewer: Viewer, keys: Sequence[str], *, to_change: bool) -> list[str]:
     """Keys "<document>_<number>" of these documents."""
     wanted = {key: key.partition("_")[0] for key in keys}
-    allowed = _document_keys(documents, list(wanted.values()))
+    allowed = _document_keys(viewer, list(wanted.values()), to_change=to_change)
     return [key for key, pk in wanted.items() if pk in allowed]

@@ -12,6 +12,7 @@ import contextlib
 import inspect
 import logging
 import math
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -69,6 +70,8 @@ class HardenedRequest(WebRequest):  # type: ignore[misc]
 
     #: How much of the body has come, in bytes.
     received = 0
+    #: Its time limits are looked at in each round.
+    look_at = 0.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -159,8 +162,9 @@ class HardenedServer(Server):  # type: ignore[misc]
             self.garbage.tidy(len(self.connections))
             self.unchecked = list(self.connections)
             self.part = math.ceil(len(self.unchecked) / PARTS)
+        now = time.monotonic()
         for protocol in self.unchecked[: self.part]:
-            if protocol in self.connections:
+            if protocol.look_at <= now and protocol in self.connections:
                 protocol.check_timeouts()
         del self.unchecked[: self.part]
         asyncio.get_running_loop().call_later(ROUND_SECONDS / PARTS, self.timeout_checker)

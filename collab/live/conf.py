@@ -38,8 +38,12 @@ class LiveConf:
     bus_send_seconds: float = 2.0
     #: A ping that has not come back after this long means there was a gap.
     bus_timeout_seconds: float = 5.0
-    #: How often the session behind an open socket is checked again.
+    #: How often it is looked whether the session behind an open socket has ended, or
+    #: something else about it or the account has changed.
     session_check_seconds: float = 60.0
+    #: How often what its person may see is asked again, though nobody has said that it
+    #: changed.
+    rights_check_seconds: float = 300.0
     #: How long a page may reconnect before it must be loaded again.
     page_token_seconds: int = 7 * 24 * 3600
     #: Missed feed entries shown one by one; beyond that, a count.

@@ -160,7 +160,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         assert self.wire is not None
         rights = self.process.rights_seen(token.page.user_id)
         # Asked again: a page may resume long after its socket was let in.
-        user, allowed, openable = await db.run(
+        user, allowed, openable, stamp = await db.run(
             pages.admitted, self.session_key, token.regions, [token.page]
         )
         if user is None:
@@ -179,6 +179,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
             language=token.language,
             session_key=self.session_key,
             regions=tuple(i for i in token.regions if i in allowed),
+            stamp=stamp,
         )
         meter.count("resumes")
         self.process.hub.join(self.socket, marks)

@@ -22,7 +22,7 @@ from . import regions
 from .conf import conf
 from .presence import Page
 from .seals import sealed
-from .sessions import person_of
+from .sessions import sign_in_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -210,16 +210,22 @@ def openable(user: AbstractBaseUser, shown: Iterable[Page]) -> set[Page]:
 
 
 class Admission(NamedTuple):
-    """Who is behind a session now, and what they may see."""
+    """Who is behind a session now, and what they may see.
+
+    Attributes:
+        stamp: of the session and the account (:class:`.sessions.SignIn`).
+    """
 
     user: AbstractBaseUser | None
     regions: Collection[str] = ()
     pages: Collection[Page] = ()
+    stamp: int = 0
 
 
 def admitted(session_key: str, region_ids: Sequence[str], shown: Sequence[Page]) -> Admission:
     """Who is behind a session now, and which of these regions and pages are for them."""
-    user = person_of(session_key)
-    if user is None:
+    found = sign_in_of(session_key)
+    if found is None:
         return Admission(None)
-    return Admission(user, permitted(user, region_ids), openable(user, shown))
+    user, stamp = found
+    return Admission(user, permitted(user, region_ids), openable(user, shown), stamp)

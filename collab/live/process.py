@@ -17,7 +17,7 @@ from .conf import conf
 from .hub import Hub
 from .pages import admitted
 from .presence import Presence
-from .sessions import PERSON, RIGHTS, is_switched_off
+from .sessions import PERSON, RIGHTS, is_switched_off, stamps_of
 from .watches import Socket
 
 logger = logging.getLogger(__name__)
@@ -32,6 +32,9 @@ REFUSALS = {
     SWITCHED_OFF: "refused_signed_out",
     FORBIDDEN: "refused_forbidden",
 }
+
+#: Sessions that are looked at in one go: some 5 ms of work.
+SESSIONS_TOGETHER = 50
 
 #: A task that died is started again after this long.
 RESTART_SECONDS = 0.5
@@ -50,11 +53,13 @@ class Process:
         self.loop = asyncio.get_running_loop()
         self.hub = Hub()
         self.presence = Presence(self._numbers)
-        self.bus = bus.Bus(self._changed, self.hub.everything_changed)
+        self.bus = bus.Bus(self._changed, self._missed)
         self._tasks: list[asyncio.Task[None]] = []
         self._is_stopping = False
         self._rights: Counter[int] = Counter()
         self._rights_at = 0
+        #: Are rights to be asked for as soon as possible?
+        self._has_missed = asyncio.Event()
         #: Sockets by person, from the handshake on, whether they show a page yet or not.
         self.open_sockets: Counter[int] = Counter()
 
@@ -80,7 +85,8 @@ class Process:
             self._supervise(job)
         self._supervise(every(lambda: conf().heartbeat_seconds, self.presence.beat))
         self._supervise(every(lambda: 0.0, self.presence.sweep))  # it paces itself
-        self._supervise(every(lambda: conf().session_check_seconds, self.check_everybody))
+        self._supervise(every(lambda: conf().session_check_seconds, self.check_sessions))
+        self._supervise(self._check_rights)
 
     async def stop(self) -> None:
         """Leave in good order: pages keep their grace and may go elsewhere."""
@@ -118,6 +124,11 @@ class Process:
         for sockets in by_session(concerned):
             self._spawn(self.check(sockets))
 
+    def _missed(self) -> None:
+        """What has changed meanwhile, nobody has said: states, and rights as well."""
+        self.hub.everything_changed()
+        self._has_missed.set()
+
     def rights_seen(self, user_id: int) -> int:
         """How many changes of rights that may concern this person have been heard of:
         whoever asks for rights compares it before and after."""
@@ -129,6 +140,32 @@ class Process:
         if not self.open_sockets[user_id]:
             del self.open_sockets[user_id]
 
+    async def check_sessions(self) -> None:
+        """Look whether the session behind each socket goes on. Where it or the account has
+        changed in any way, ask for the rights as well."""
+        left = list(by_session(self.hub.sockets))
+        while left:
+            part = [left.pop() for _ in range(min(len(left), SESSIONS_TOGETHER))]
+            stamps = await db.run(stamps_of, [sockets[0].session_key for sockets in part])
+            for sockets in part:
+                stamp = stamps.get(sockets[0].session_key)
+                if any(socket.stamp != stamp for socket in sockets):
+                    await self.check(sockets)
+
+    async def _check_rights(self) -> None:
+        """Ask everybody's rights again after a while, and at once when events were missed."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(conf().rights_check_seconds):
+                    await self._has_missed.wait()
+            self._has_missed.clear()
+            try:
+                await self.check_everybody()
+            except Exception:  # mostly the database being away
+                logger.exception("live: could not ask for rights, trying again")
+                self._has_missed.set()
+                await asyncio.sleep(RESTART_SECONDS)
+
     async def check_everybody(self) -> None:
         """Ask again whether every socket's person is signed in and may see it."""
         for sockets in by_session(self.hub.sockets):
@@ -138,7 +175,7 @@ class Process:
         """Close sockets of one session if that has ended, or if their page is not for its
         person any more; what else they may not see goes from their pages."""
         shown = {region for socket in sockets for region in socket.regions}
-        user, allowed, openable = await db.run(
+        user, allowed, openable, stamp = await db.run(
             admitted, sockets[0].session_key, tuple(shown), [socket.page for socket in sockets]
         )
         ended = SIGNED_OUT
@@ -147,6 +184,7 @@ class Process:
         for socket in sockets:
             if socket not in self.hub.sockets:
                 continue  # it has gone, or shows another page, which has been asked for
+            socket.stamp = stamp
             if user is None or user.pk != socket.page.user_id:
                 self._cut(socket, ended)
             elif socket.page not in openable:
@@ -179,7 +217,7 @@ class Process:
                 except Exception:  # whatever it was, the process must go on
                     logger.exception("live: %s died, starting it again", job)
                     await asyncio.sleep(RESTART_SECONDS)
-                    self.hub.everything_changed()
+                    self._missed()
 
         task = asyncio.create_task(forever(), name=f"live-{getattr(job, '__qualname__', job)}")
         self._tasks.append(task)
@@ -191,7 +229,7 @@ class Process:
         if not self._is_stopping:
             logger.error("live: %s was cancelled, starting it again", job)
             self.loop.call_later(RESTART_SECONDS, self._supervise, job)
-            self.hub.everything_changed()
+            self._missed()
 
 
 def by_session(sockets: Iterable[Socket]) -> Iterable[Sequence[Socket]]:

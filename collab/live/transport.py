@@ -170,6 +170,7 @@ class DaphneWire:
 
     def follow(self, rest: bytes) -> None:
         """Leave to the transport what the socket did not take."""
+        self._protocol.look_at = 0.0
         self._allow(len(rest), 0)
         self._transport.write(rest)
 
@@ -188,6 +189,7 @@ class DaphneWire:
         """Write behind what waits already, unless that is too much."""
         if not self._open or self._protocol.state != STATE_OPEN:
             return
+        self._protocol.look_at = 0.0
         waiting = self.waiting
         if waiting > conf().socket_buffer_bytes + self._longest:
             self.cut()
@@ -243,6 +245,9 @@ class WiredProtocol:
     _is_asked = False
     #: How many bytes waited for it when that was last looked at.
     _waited = 0
+    #: Before this time of the monotonic clock there is no need to look at it: most of
+    #: those who are open have been heard of a moment ago, and nothing waits for them.
+    look_at = 0.0
 
     @property
     def deflates(self) -> bool:
@@ -297,6 +302,7 @@ class WiredProtocol:
         wire, now = self.wire, time.monotonic()
         if wire is None or self._state != STATE_OPEN:
             return
+        self.look_at = 0.0
         if waiting := wire.waiting:
             # A ping would stand behind it. But who takes something lives.
             if not self._waited or waiting < self._waited:
@@ -309,6 +315,8 @@ class WiredProtocol:
         elif now - self._heard_at > ping_seconds:
             self._heard_at, self._is_asked = now, True
             wire.ping()
+        if not waiting:
+            self.look_at = self._heard_at + (answer_seconds if self._is_asked else ping_seconds)
         self._waited = waiting
 
 

@@ -28,6 +28,7 @@ class Socket:
 
     Attributes:
         regions: the ids of those the person may see.
+        stamp: of the session and the account, when they were last asked for.
         serial: by which presence knows the page, once it has joined.
         cohort: the sockets it gets its news with, while it is in the hub.
     """
@@ -37,6 +38,7 @@ class Socket:
     language: str
     session_key: str
     regions: tuple[str, ...] = ()
+    stamp: int = 0
     serial: int = NO_SERIAL
     cohort: Cohort | None = None
 

@@ -10,7 +10,7 @@ import asyncio
 import json
 import re
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -19,14 +19,14 @@ import pytest_asyncio
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.contrib import admin
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.models.functions import Now
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from collab import covers, listeners, permissions, queries, regions
-from collab.live import pages, process
+from collab.live import pages, process, sessions
 from collab.live import regions as live_regions
 from collab.live.models import Connection, Node
 from collab.live.pages import Admission, Token
@@ -788,24 +788,169 @@ async def test_what_is_withdrawn_while_a_page_resumes(
 
 @pytest_asyncio.fixture
 async def watchful(settings: Settings, transactional_db: None) -> AsyncIterator[Process]:
-    """The engine, asking for everybody's rights all the time."""
-    settings.LIVE = {"session_check_seconds": 0.1}
+    """The engine, looking at sessions all the time."""
+    settings.LIVE = {"session_check_seconds": 0.05}
     yield await process.current()
     await process.stop()
 
 
+def in_silence(person: Person, how: str) -> None:
+    """Something ends or changes and nobody says so, as with a statement in the database."""
+    mine, me = SignIn.objects.filter(person=person), Person.objects.filter(pk=person.pk)
+    if how == "signed out":
+        mine._raw_delete(mine.db)
+    elif how == "expired":
+        mine.update(expire_date=Now() - timedelta(seconds=1))
+    elif how == "password":
+        me.update(password="!")
+    elif how == "off":
+        me.update(is_active=False)
+    else:
+        me.update(role=Person.Role.GUEST)
+
+
 @pytest.mark.django_db(transaction=True)
-async def test_rights_are_asked_again_after_a_while(
-    watchful: Process, cast: dict[str, Person], secret: Document
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [
+        ("signed out", 4401),
+        ("expired", 4401),
+        ("password", 4401),
+        ("off", 4423),
+        ("made a guest", 4403),
+    ],
+)
+async def test_sessions_and_accounts_are_looked_at_again_after_a_while(
+    watchful: Process, cast: dict[str, Person], public: Document, how: str, code: int
 ) -> None:
-    """By the clock, if nobody has said that they changed."""
+    """Whatever has happened to them, if nobody has said so."""
+    member = await Person.objects.acreate_user("newcomer", password="a long password")
+    page = Page("p", member.pk, f"document:{public.pk}", "reading")
+    socket = await shows(member, page, f"document_text-{public.pk}")
+    await socket.receive_from(timeout=5)
+    await sync_to_async(in_silence)(member, how)
+    assert await closed(socket) == code
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_rights_are_not_asked_again_while_session_and_account_are_the_same(
+    watchful: Process,
+    cast: dict[str, Person],
+    public: Document,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """That would take thousands of queries a minute. Of two sessions, one that changes is
+    asked for, once."""
+    looked: list[Collection[str]] = []
+    asked: list[str] = []
+    stamps_of, admitted = sessions.stamps_of, pages.admitted
+
+    def looks(keys: Sequence[str]) -> dict[str, int]:
+        looked.append(keys)
+        return stamps_of(keys)
+
+    def asks(key: str, *arguments: Any) -> Admission:
+        asked.append(key)
+        return admitted(key, *arguments)
+
+    monkeypatch.setattr(process, "stamps_of", looks)
+    monkeypatch.setattr(process, "admitted", asks)
+    about = f"document:{public.pk}"
+    people = [cast["member"], cast["author"]]
+    for person in people:
+        socket = await shows(person, Page(person.username, person.pk, about, "reading"), "toasts")
+        await eventually(lambda: len(watchful.hub.sockets) == len(looked[-1]) if looked else False)
+    before = len(looked)
+    await eventually(lambda: len(looked) > before + 3)
+    assert not asked
+    changed = await SignIn.objects.aget(person=people[1])
+    session = changed.get_session_store_class()(changed.session_key)
+    await session.aset("theme", "dark")
+    await session.asave()
+    await eventually(lambda: asked)
+    before = len(looked)
+    await eventually(lambda: len(looked) > before + 3)
+    assert asked == [changed.session_key]
+    await socket.disconnect()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_missed", [False, True])
+async def test_rights_are_asked_again_after_a_while(
+    settings: Settings, cast: dict[str, Person], secret: Document, is_missed: bool
+) -> None:
+    """By the clock, if nobody has said that they changed; at once when it may have been
+    said and not heard."""
+    settings.LIVE = {"rights_check_seconds": 600 if is_missed else 0.1}
+    engine = await process.current()
     reader = cast["reader"]
     page = Page("p", reader.pk, f"document:{secret.pk}", "reading")
     socket = await shows(reader, page, f"document_text-{secret.pk}")
     await socket.receive_from(timeout=5)
     await Share.objects.filter(person=reader).adelete()
-    await eventually(lambda: not watchful.hub.sockets)
+    if is_missed:
+        engine.bus._on_gap()
     assert await closed(socket) == 4403
+    await process.stop()
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_rights_that_could_not_be_asked_for_are_asked_for_again(
+    settings: Settings,
+    cast: dict[str, Person],
+    secret: Document,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Soon, and not only after ten minutes."""
+    engine = await process.current()
+    admitted, failures = pages.admitted, [OperationalError("away")] * 2
+    reader = cast["reader"]
+    page = Page("p", reader.pk, f"document:{secret.pk}", "reading")
+    socket = await shows(reader, page, f"document_text-{secret.pk}")
+    await socket.receive_from(timeout=5)
+    await Share.objects.filter(person=reader).adelete()
+
+    def fails_at_first(*arguments: Any) -> Admission:
+        if failures:
+            raise failures.pop()
+        return admitted(*arguments)
+
+    monkeypatch.setattr(process, "RESTART_SECONDS", 0.1)
+    monkeypatch.setattr(process, "admitted", fails_at_first)
+    engine.bus._on_gap()
+    assert await closed(socket) == 4403
+    assert not failures
+    await process.stop()
+
+
+@pytest.mark.parametrize("engine_of_sessions", ["db", "cache", "signed_cookies"])
+def test_a_stamp_is_that_of_its_session(settings: Settings, engine_of_sessions: str) -> None:
+    """One by one or many together, wherever sessions are kept; without one where there is
+    no session."""
+    if engine_of_sessions != "db":
+        settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine_of_sessions}"
+    keys = []
+    for name in ("amy", "kif"):
+        client = Client()
+        client.force_login(Person.objects.create_user(name, password="a long password"))
+        keys.append(str(client.session.session_key))
+    stamps = sessions.stamps_of([*keys, "x" * 32])
+    signed_in = [sessions.sign_in_of(key) for key in keys]
+    assert stamps == {key: found.stamp for key, found in zip(keys, signed_in, strict=True) if found}
+    assert len(set(stamps.values())) == 2
+
+
+def test_many_sessions_are_looked_at_with_two_queries(
+    django_assert_num_queries: Any, cast: dict[str, Person]
+) -> None:
+    """However many."""
+    keys = []
+    for person in cast.values():
+        client = Client()
+        client.force_login(person)
+        keys.append(str(client.session.session_key))
+    with django_assert_num_queries(2):
+        assert sessions.stamps_of(keys).keys() == set(keys)
 
 
 # The page.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+import time
 from collections.abc import Coroutine, Iterator, Sequence
 from typing import Any
 from unittest.mock import Mock
@@ -277,7 +278,7 @@ class Rounds(HardenedServer):
         self.connections: dict[Any, Any] = {self.connection(n): {} for n in range(number)}
 
     def connection(self, number: int) -> Any:
-        return Mock(check_timeouts=lambda: self.looked_at.append(number))
+        return Mock(check_timeouts=lambda: self.looked_at.append(number), look_at=0.0)
 
 
 async def test_each_connection_is_looked_at_once_in_a_round(
@@ -297,6 +298,21 @@ async def test_each_connection_is_looked_at_once_in_a_round(
     assert sorted(rounds.looked_at) == [n for n in range(103) if n != 50]
     rounds.timeout_checker()
     assert len(rounds.looked_at) == 102 + 6
+
+
+async def test_who_need_not_be_looked_at_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until its time has come."""
+    monkeypatch.setattr(asyncio.get_running_loop(), "call_later", Mock())
+    rounds = Rounds(2)
+    later, _ = rounds.connections
+    later.look_at = time.monotonic() + 1_000
+    rounds.timeout_checker()
+    rounds.timeout_checker()
+    assert rounds.looked_at == [1]
+    later.look_at = time.monotonic()
+    rounds.timeout_checker()
+    rounds.timeout_checker()
+    assert rounds.looked_at == [1, 0, 1]
 
 
 @pytest.mark.parametrize("has_wire", [True, False])

@@ -495,6 +495,32 @@ def test_a_client_that_takes_a_little_is_waited_for(clock: Clock) -> None:
     assert stage.socket.taken == stage.sent + PING
 
 
+def test_who_was_heard_of_need_not_be_looked_at(clock: Clock) -> None:
+    """Before it may have to be asked, its answer is late, or something waits for it."""
+    stage = Stage(ALL, FULL, FULL)
+    one, began = stage.protocol, clock.now
+    assert one.look_at <= clock.now, "nobody has looked at it"
+    one.check_life(EVERY, ANSWER)
+    assert one.look_at == began + EVERY
+    clock.now += EVERY + 1
+    one.check_life(EVERY, ANSWER)
+    assert stage.socket.taken == PING
+    assert one.look_at == clock.now + ANSWER
+    clock.now += 1
+    one.dataReceived(PONG)
+    clock.now += ANSWER
+    one.check_life(EVERY, ANSWER)
+    assert one.look_at == clock.now - ANSWER + EVERY
+    stage.push("x")
+    assert one.look_at <= clock.now, "something waits"
+    one.check_life(EVERY, ANSWER)
+    assert one.look_at <= clock.now
+    stage.push("y")
+    stage.drain()
+    one.check_life(EVERY, ANSWER)
+    assert one.look_at == clock.now + EVERY
+
+
 class Elsewhere:
     """A queue wire, whose server sends when it is told to, or fails."""
 
