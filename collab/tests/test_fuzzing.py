@@ -165,13 +165,14 @@ BODIES: SearchStrategy[tuple[str, bytes]] = st.one_of(
         st.binary(max_size=200) | FIELDS.map(encoded) | FIELDS.map(multipart),
     ),
 )
+#: A length that is none never comes here: the servers refuse it (``e2e/attacks/smuggling.py``).
 HEADERS = st.dictionaries(
     st.sampled_from(
         [
             *("hx-request", "hx-target", "hx-current-url", "hx-boosted", "hx-prompt", "referer"),
             *("accept-language", "accept", "origin", "user-agent", "sec-purpose", "sec-fetch-dest"),
             *("range", "if-none-match", "if-modified-since", "x-forwarded-for", "authorization"),
-            *("x-csrftoken", "x-http-method-override", "x-forwarded-host", "content-length"),
+            *("x-csrftoken", "x-http-method-override", "x-forwarded-host"),
         ]
     ),
     st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\x00"), max_size=40)
