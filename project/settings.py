@@ -181,8 +181,8 @@ CHANNEL_LAYERS: dict[str, Any]
 if REDIS_URL:
     CHANNEL_LAYERS = {
         "default": {
-            # Not channels_redis.core: it drops messages of a burst, silently.
-            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+            # By pubsub, and not channels_redis.core: that drops messages of a burst, silently.
+            "BACKEND": "project.layers.ChannelLayer",
             "CONFIG": {
                 "hosts": [
                     # Explicit, because the client's defaults end idle connections.

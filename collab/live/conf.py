@@ -43,7 +43,7 @@ class LiveConf:
     session_check_seconds: float = 60.0
     #: How often what its person may see is asked again, though nobody has said that it
     #: changed.
-    rights_check_seconds: float = 300.0
+    rights_check_seconds: float = 600.0
     #: How long a page may reconnect before it must be loaded again.
     page_token_seconds: int = 7 * 24 * 3600
     #: Missed feed entries shown one by one; beyond that, a count.

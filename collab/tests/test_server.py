@@ -24,7 +24,7 @@ from collab.live.transport import STATE_OPEN
 from project import event_loop, server
 from project.compression import accept
 from project.garbage import ENDED, NEW, Garbage
-from project.server import HardenedServer, Inbox, LiveProtocol, Tap
+from project.server import LOOKED_AT, ROUND_SECONDS, HardenedServer, Inbox, LiveProtocol, Tap
 
 FRAME: dict[str, Any] = {"type": "websocket.receive", "text": "x"}
 END: dict[str, Any] = {"type": "websocket.disconnect", "code": 1006}
@@ -273,7 +273,7 @@ class Rounds(HardenedServer):
     """A server without a network, whose connections write down when they are looked at."""
 
     def __init__(self, number: int) -> None:
-        self.unchecked, self.part, self.garbage = [], 0, Garbage()
+        self.unchecked, self.parts, self.garbage = [], 1, Garbage()
         self.looked_at: list[int] = []
         self.connections: dict[Any, Any] = {self.connection(n): {} for n in range(number)}
 
@@ -285,19 +285,29 @@ async def test_each_connection_is_looked_at_once_in_a_round(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """In parts, so that thousands of pings hold nobody up; who has gone is left out."""
-    loop = asyncio.get_running_loop()
-    monkeypatch.setattr(loop, "call_later", Mock())
-    rounds = Rounds(103)
+    loop, later = asyncio.get_running_loop(), Mock()
+    monkeypatch.setattr(loop, "call_later", later)
+    number = LOOKED_AT * 2 + 6
+    rounds = Rounds(number)
     rounds.timeout_checker()
-    first = len(rounds.looked_at)
-    assert first == 6  # of 103 in 20 parts
-    gone = list(rounds.connections)[50]
+    assert len(rounds.looked_at) == LOOKED_AT
+    later.assert_called_with(ROUND_SECONDS / 3, rounds.timeout_checker)
+    gone = list(rounds.connections)[LOOKED_AT + 1]
     del rounds.connections[gone]
-    for _ in range(17):
-        rounds.timeout_checker()
-    assert sorted(rounds.looked_at) == [n for n in range(103) if n != 50]
     rounds.timeout_checker()
-    assert len(rounds.looked_at) == 102 + 6
+    rounds.timeout_checker()
+    assert sorted(rounds.looked_at) == [n for n in range(number) if n != LOOKED_AT + 1]
+    rounds.timeout_checker()
+    assert len(rounds.looked_at) == number - 1 + LOOKED_AT
+
+
+async def test_a_server_without_connections_looks_for_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In each round."""
+    later = Mock()
+    monkeypatch.setattr(asyncio.get_running_loop(), "call_later", later)
+    rounds = Rounds(0)
+    rounds.timeout_checker()
+    later.assert_called_with(ROUND_SECONDS, rounds.timeout_checker)
 
 
 async def test_who_need_not_be_looked_at_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,10 +317,8 @@ async def test_who_need_not_be_looked_at_is_left_alone(monkeypatch: pytest.Monke
     later, _ = rounds.connections
     later.look_at = time.monotonic() + 1_000
     rounds.timeout_checker()
-    rounds.timeout_checker()
     assert rounds.looked_at == [1]
     later.look_at = time.monotonic()
-    rounds.timeout_checker()
     rounds.timeout_checker()
     assert rounds.looked_at == [1, 0, 1]
 

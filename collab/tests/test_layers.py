@@ -1,0 +1,38 @@
+"""The channel layer over Redis."""
+
+from __future__ import annotations
+
+from unittest.mock import AsyncMock
+
+from channels_redis.pubsub import RedisSingleShardConnection
+
+from project.layers import WAIT_SECONDS, ChannelLayer, Patient, PatientConnection
+
+
+async def test_its_connections_are_patient() -> None:
+    """Each of them, and it stays the same subscription."""
+    layer = ChannelLayer(hosts=["redis://127.0.0.1:1", "redis://127.0.0.1:2"])
+    shards = layer._get_layer()._shards
+    assert [type(shard) for shard in shards] == [PatientConnection] * 2
+    for shard in shards:
+        shard._ensure_redis()
+        subscription = shard._pubsub
+        assert isinstance(subscription, Patient)
+        assert not subscription.subscribed
+        shard._ensure_redis()
+        assert shard._pubsub is subscription
+
+
+async def test_a_subscription_waits_longer_than_it_is_told() -> None:
+    """All else is passed on as it comes."""
+    inner = AsyncMock(**{"get_message.return_value": {"data": b"x"}})
+    message = await Patient(inner).get_message(ignore_subscribe_messages=True, timeout=0.1)
+    assert message == {"data": b"x"}
+    inner.get_message.assert_awaited_once_with(ignore_subscribe_messages=True, timeout=WAIT_SECONDS)
+
+
+def test_channels_redis_still_asks_as_it_did() -> None:
+    """What is overridden is there, and asks for messages with a timeout."""
+    names = RedisSingleShardConnection._do_receiving.__code__.co_names
+    assert {"_pubsub", "get_message"} <= set(names)
+    assert "_pubsub" in RedisSingleShardConnection._ensure_redis.__code__.co_names
