@@ -99,6 +99,7 @@ def _ours(
         changes, seconds = _driven(plan, clients)
         used = cpu_seconds(server.pid) - before
         clients.close()
+    frames = sum(len(frames) for frames in clients.frames.values())
     last = max(change.at for change in changes)
     waited = _checked(clients, shown, _by_document(changes))
     return {
@@ -106,8 +107,8 @@ def _ours(
         "changes": len(changes),
         "told_rate": len(changes) / (last - changes[0].at),
         "fragments": clients.fragments,
-        "frames": sum(len(frames) for frames in clients.frames.values()),
-        "bytes": clients.bytes,
+        "frames": frames,
+        "frame_bytes": clients.bytes / frames,
         "cpu_us": used / clients.fragments * 1e6,
         "cpu_us_per_change": used / (len(changes) * len(shown[0])) * 1e6,
         "cpu_percent": used / seconds * 100,
@@ -185,7 +186,7 @@ def _bare(ours: Mapping[str, float], sockets: int) -> dict[str, float]:
     server_core, client_core = cores()
     rounds = round(ours["frames"] / sockets)
     port, marker = free_port(), b"<fragment>"
-    text = marker.ljust(round(ours["bytes"] / ours["frames"]), b".")
+    text = marker.ljust(round(ours["frame_bytes"]), b".")
     command = python("-m", "bench.limit", str(port))
     log = Path(settings.DATA_DIR) / "limit.log"
     with running(command, port, core=server_core, log=log) as server, on_core(client_core):

@@ -2,8 +2,8 @@
 
 Each message is a stream of its own, which refers to none before it. So a message has
 the same bytes on every socket, no socket needs memory for a compressor, and what is
-not worth it is sent as it is. A hundred badges of 57 KB become 3 KB, in a tenth of a
-millisecond; that is what it costs to copy them to the sockets of four pages.
+not worth it is sent as it is. A hundred badges of 57 KB become 3 KB, in less than a
+tenth of a millisecond; 57 KB of prose 25 KB, in one.
 """
 
 from __future__ import annotations

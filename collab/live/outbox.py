@@ -11,8 +11,9 @@ from .watches import CHUNK_BYTES, Cohort, Socket, bundled
 #: Longest text joined of several fragments. A longer one has a frame of its own, however
 #: long it is: no server or browser limits what a server sends.
 FRAME_CHARACTERS = 256 * 1024
-#: What so many pages get is compressed, once for all. That costs less than copying it to
-#: them; and it cannot have anything beside it that is one person's secret.
+#: What so many pages get is compressed, once for all. Of badges, which are alike, that
+#: costs as much as copying them to four pages, of prose to a hundred; but lines are
+#: slower than memory. And it cannot have anything beside it that is one person's secret.
 DEFLATED_FOR = 16
 
 

@@ -33,8 +33,8 @@ STATE_OPEN = 3
 TEXT_FRAME = 0x81  # FIN and opcode 1, RFC 6455 section 5.2
 COMPRESSED = 0x40  # RSV1, RFC 7692 section 6
 #: What is compressed: more than fits into one packet of an Ethernet, and no more than
-#: takes a few milliseconds.
-DEFLATED_BYTES = range(1400, 512 * 1024)
+#: takes some 5 ms, if it is prose.
+DEFLATED_BYTES = range(1400, 256 * 1024)
 #: An empty ping as a server sends it, and how a client's empty pong begins: four bytes
 #: of its mask follow (RFC 6455, sections 5.2, 5.5.2 and 5.5.3).
 PING = b"\x89\x00"
