@@ -10,8 +10,8 @@ forgets what was published while a subscriber was away, without a sign), so:
   sequence means that something was lost;
 * a process pings itself through the layer: a ping that stays out means a gap.
 
-After any gap the hub treats everything as dirty. Nothing else is needed, since
-regions are functions of the database.
+After any gap the hub treats everything as dirty, and everybody's rights are asked
+again. Nothing else is needed, since both are functions of the database.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Inbox:
         """Was something lost before this message? Remembers it either way.
 
         A publisher never heard of must start at 1, unless this inbox is new
-        (nothing is shown yet then, so calling it a gap costs nothing).
+        (hardly anything is shown yet then, so calling it a gap costs little).
         """
         last = self._last.get(publisher, 0)
         self._last[publisher] = max(last, sequence)

@@ -13,7 +13,7 @@ import zlib
 #: What the server accepts, whatever the client has offered: neither side refers to
 #: messages before (RFC 7692, sections 7.1.1.1 and 7.1.1.2).
 ACCEPTED = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
-#: zlib's fast levels end here; the next takes three times as long for 4 % less.
+#: zlib's fast levels end here; the next takes up to three times as long for a tenth less.
 LEVEL = 3
 #: 32 KB, which every client must be able to look back on (section 7.1.2.1).
 WINDOW_BITS = 15

@@ -13,7 +13,7 @@ from .watches import CHUNK_BYTES, Cohort, Socket, bundled
 FRAME_CHARACTERS = 256 * 1024
 #: What so many pages get is compressed, once for all. Of badges, which are alike, that
 #: costs as much as copying them to four pages, of prose to a hundred; but lines are
-#: slower than memory. And it cannot have anything beside it that is one person's secret.
+#: slower than memory.
 DEFLATED_FOR = 16
 
 
@@ -53,10 +53,10 @@ class Letter(NamedTuple):
     batch: Batch
 
     @property
-    def frames(self) -> Sequence[Frame]:
-        """What the bundle is sent."""
+    def frames(self) -> Iterable[Frame]:
+        """What the bundle is sent, each frame compressed when its turn comes."""
         if self.bundle.deflates and self.batch.receivers >= DEFLATED_FOR:
-            return [frame.deflated for frame in self.batch.frames]
+            return (frame.deflated for frame in self.batch.frames)
         return self.batch.frames
 
 

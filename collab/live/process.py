@@ -10,11 +10,12 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from typing import Any
 
 from . import bus, db, metrics
 from .conf import conf
-from .hub import Hub
+from .hub import RETRY_MAX_SECONDS, Hub
 from .pages import admitted
 from .presence import Presence
 from .sessions import PERSON, RIGHTS, is_switched_off, stamps_of
@@ -122,11 +123,12 @@ class Process:
                 self._rights_at += 1
                 concerned.update(self.hub.showing(name.removeprefix(RIGHTS)))
         for sockets in by_session(concerned):
-            self._spawn(self.check(sockets))
+            self._spawn(self._check_surely(sockets))
 
     def _missed(self) -> None:
         """What has changed meanwhile, nobody has said: states, and rights as well."""
         self.hub.everything_changed()
+        self._rights_at += 1
         self._has_missed.set()
 
     def rights_seen(self, user_id: int) -> int:
@@ -150,26 +152,36 @@ class Process:
             for sockets in part:
                 stamp = stamps.get(sockets[0].session_key)
                 if any(socket.stamp != stamp for socket in sockets):
-                    await self.check(sockets)
+                    await self._check_surely(sockets)
 
     async def _check_rights(self) -> None:
-        """Ask everybody's rights again after a while, and at once when events were missed."""
+        """Ask everybody's rights again after a while; at once when events were missed, and
+        soon, then ever later, when somebody's could not be asked for."""
+        pause = RESTART_SECONDS
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(conf().rights_check_seconds):
                     await self._has_missed.wait()
             self._has_missed.clear()
-            try:
-                await self.check_everybody()
-            except Exception:  # mostly the database being away
-                logger.exception("live: could not ask for rights, trying again")
-                self._has_missed.set()
-                await asyncio.sleep(RESTART_SECONDS)
+            await self.check_everybody()
+            if not self._has_missed.is_set():
+                pause = RESTART_SECONDS
+                continue
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, RETRY_MAX_SECONDS)
 
     async def check_everybody(self) -> None:
         """Ask again whether every socket's person is signed in and may see it."""
         for sockets in by_session(self.hub.sockets):
+            await self._check_surely(sockets)
+
+    async def _check_surely(self, sockets: Sequence[Socket]) -> None:
+        """Check them now, or if that fails, with everybody else soon."""
+        try:
             await self.check(sockets)
+        except Exception:  # mostly the database being away: nobody else waits for these
+            logger.exception("live: could not check a session")
+            self._has_missed.set()
 
     async def check(self, sockets: Sequence[Socket]) -> None:
         """Close sockets of one session if that has ended, or if their page is not for its
@@ -198,14 +210,8 @@ class Process:
         metrics.meter.count(REFUSALS[code])
         socket.wire.close(code)
 
-    def _spawn(self, work: Awaitable[None]) -> None:
-        async def guarded() -> None:
-            try:
-                await work
-            except Exception:  # a failed check is asked again by the next round
-                logger.exception("live: could not check a session")
-
-        task = asyncio.create_task(guarded())
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.append(task)
         task.add_done_callback(self._tasks.remove)
 

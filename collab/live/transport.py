@@ -315,7 +315,7 @@ class WiredProtocol:
         elif now - self._heard_at > ping_seconds:
             self._heard_at, self._is_asked = now, True
             wire.ping()
-        if not waiting:
+        if not wire.waiting:  # the ping may
             self.look_at = self._heard_at + (answer_seconds if self._is_asked else ping_seconds)
         self._waited = waiting
 

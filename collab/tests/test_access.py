@@ -894,33 +894,90 @@ async def test_rights_are_asked_again_after_a_while(
     await process.stop()
 
 
-@pytest.mark.django_db(transaction=True)
-async def test_rights_that_could_not_be_asked_for_are_asked_for_again(
-    settings: Settings,
-    cast: dict[str, Person],
-    secret: Document,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Soon, and not only after ten minutes."""
-    engine = await process.current()
-    admitted, failures = pages.admitted, [OperationalError("away")] * 2
-    reader = cast["reader"]
-    page = Page("p", reader.pk, f"document:{secret.pk}", "reading")
-    socket = await shows(reader, page, f"document_text-{secret.pk}")
-    await socket.receive_from(timeout=5)
-    await Share.objects.filter(person=reader).adelete()
+@pytest.fixture
+def fails_at_first(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
+    """What asking for rights raises, one after the other, before it answers."""
+    admitted = pages.admitted
+    failures: list[Exception] = [OperationalError("away")] * 2
 
-    def fails_at_first(*arguments: Any) -> Admission:
+    def asked(*arguments: Any) -> Admission:
         if failures:
             raise failures.pop()
         return admitted(*arguments)
 
     monkeypatch.setattr(process, "RESTART_SECONDS", 0.1)
-    monkeypatch.setattr(process, "admitted", fails_at_first)
-    engine.bus._on_gap()
+    monkeypatch.setattr(process, "admitted", asked)
+    return failures
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_told", [False, True])
+async def test_rights_that_could_not_be_asked_for_are_asked_for_again(
+    engine: Process,
+    cast: dict[str, Person],
+    secret: Document,
+    fails_at_first: list[Exception],
+    is_told: bool,
+) -> None:
+    """Soon, and not only after ten minutes: after a gap, or when somebody has said that they
+    changed."""
+    reader = cast["reader"]
+    page = Page("p", reader.pk, f"document:{secret.pk}", "reading")
+    socket = await shows(reader, page, f"document_text-{secret.pk}")
+    await socket.receive_from(timeout=5)
+    await Share.objects.filter(person=reader).adelete()
+    if is_told:
+        engine._changed([f"{sessions.PERSON}{reader.pk}"])
+    else:
+        engine.bus._on_gap()
     assert await closed(socket) == 4403
-    assert not failures
-    await process.stop()
+    assert not fails_at_first
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("by_stamp", [False, True])
+async def test_one_that_can_never_be_asked_for_holds_up_no_other(
+    engine: Process,
+    cast: dict[str, Person],
+    secret: Document,
+    monkeypatch: pytest.MonkeyPatch,
+    by_stamp: bool,
+) -> None:
+    """Whoever comes first; and it is tried again."""
+    people = [cast["reader"], cast["guest reader"], cast["editor"]]
+    sockets = []
+    for person in people:
+        page = Page(person.username, person.pk, f"document:{secret.pk}", "reading")
+        sockets.append(await shows(person, page, f"document_text-{secret.pk}"))
+        await sockets[-1].receive_from(timeout=5)
+    (broken,) = (one for one in engine.hub.sockets if one.page.user_id == people[1].pk)
+    admitted, tries = pages.admitted, []
+
+    def asked(key: str, *arguments: Any) -> Admission:
+        if key == broken.session_key:
+            tries.append(key)
+            raise OperationalError("always")
+        return admitted(key, *arguments)
+
+    monkeypatch.setattr(process, "admitted", asked)
+    await Share.objects.all().adelete()
+    if by_stamp:
+        for one in engine.hub.sockets:
+            one.stamp = 0
+        await engine.check_sessions()
+    else:
+        await engine.check_everybody()
+    assert [one.page.user_id for one in engine.hub.sockets] == [people[1].pk]
+    tried = len(tries)
+    await eventually(lambda: len(tries) > tried)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_who_resumes_while_events_were_missed_is_asked_again(engine: Process) -> None:
+    """What it was told before may be from before what was missed."""
+    seen = engine.rights_seen(1)
+    engine.bus._on_gap()
+    assert engine.rights_seen(1) != seen
 
 
 @pytest.mark.parametrize("engine_of_sessions", ["db", "cache", "signed_cookies"])

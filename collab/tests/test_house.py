@@ -51,7 +51,7 @@ FLOOR_OF = {module: number for number, floor in enumerate(FLOORS) for module in 
 
 #: Within the engine, from the ground up.
 ENGINE = [
-    ["conf", "signals", "parts", "metrics", "seals"],
+    ["conf", "signals", "parts", "metrics", "seals", "deflate"],
     ["db", "regions", "models", "bus", "rates", "prepared"],
     ["topics"],
     ["sessions", "presence", "checks", "transport", "fragments"],
@@ -114,6 +114,13 @@ def test_a_module_imports_only_from_floors_below(path: Path) -> None:
             other = longest_prefix(name, floors)
             if other is not None and other != own:
                 assert floors[other] < floors[own], f"{module_of(path)} imports {name}"
+
+
+def test_every_module_of_the_engine_has_a_floor() -> None:
+    """Without one it could import whatever it likes."""
+    engine = {module_of(path) for path in sources() if "live" in path.parts}
+    without = {name for name in engine if longest_prefix(name, ENGINE_FLOOR_OF) is None}
+    assert without == {"collab.live"}
 
 
 @pytest.mark.parametrize("path", list(sources()), ids=module_of)

@@ -33,6 +33,7 @@ async def test_a_subscription_waits_longer_than_it_is_told() -> None:
 
 def test_channels_redis_still_asks_as_it_did() -> None:
     """What is overridden is there, and asks for messages with a timeout."""
-    names = RedisSingleShardConnection._do_receiving.__code__.co_names
-    assert {"_pubsub", "get_message"} <= set(names)
+    asking = RedisSingleShardConnection._do_receiving.__code__
+    assert {"_pubsub", "get_message"} <= set(asking.co_names)
+    assert ("ignore_subscribe_messages", "timeout") in asking.co_consts
     assert "_pubsub" in RedisSingleShardConnection._ensure_redis.__code__.co_names

@@ -12,6 +12,7 @@ from unittest.mock import Mock
 from weakref import ref
 
 import pytest
+from autobahn.websocket.compress import PERMESSAGE_COMPRESSION_EXTENSION
 from autobahn.websocket.compress_deflate import PerMessageDeflateOffer
 from daphne.http_protocol import WebRequest
 from daphne.ws_protocol import WebSocketProtocol
@@ -19,10 +20,11 @@ from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
 
 from collab.live.conf import conf
+from collab.live.deflate import deflated
 from collab.live.metrics import meter
 from collab.live.transport import STATE_OPEN
 from project import event_loop, server
-from project.compression import accept
+from project.compression import SharedDeflate, accept
 from project.garbage import ENDED, NEW, Garbage
 from project.server import LOOKED_AT, ROUND_SECONDS, HardenedServer, Inbox, LiveProtocol, Tap
 
@@ -416,3 +418,16 @@ def test_compression_is_agreed_on_without_a_memory(offered: Sequence[object]) ->
 def test_compression_that_does_not_fit_is_declined(offered: Sequence[object]) -> None:
     """A client that looks back on little could not read the engine's frames."""
     assert accept(offered) is None
+
+
+def test_nothing_is_kept_of_what_a_client_has_compressed() -> None:
+    """A window of 32 KB for each page would be as much as all the rest of it."""
+    accepted = accept([offer()])
+    pmce: Any = PERMESSAGE_COMPRESSION_EXTENSION["permessage-deflate"]["PMCE"]
+    ours: Any = pmce.create_from_offer_accept(True, accepted)
+    for text in (b"the same words " * 50, b"and others"):
+        ours.start_decompress_message()
+        assert ours.decompress_message_data(deflated(text)) == text
+        ours.end_decompress_message()
+        assert ours._decompressor is None
+    assert pmce is SharedDeflate

@@ -122,22 +122,28 @@ def compressed(payload: bytes, *, final: bool = True, opcode: int = TEXT) -> byt
     return frame(deflated(payload), opcode, final=final, reserved=RSV1)
 
 
+def densely(payload: bytes) -> bytes:
+    """A payload, compressed as far as it goes."""
+    compressor = zlib.compressobj(9, wbits=-WINDOW_BITS)
+    return (compressor.compress(payload) + compressor.flush(zlib.Z_SYNC_FLUSH))[: -len(TAIL)]
+
+
 def against_compression(good: bytes) -> dict[str, bytes]:
     """What RFC 7692 forbids, or what would be too long for the server, by name."""
     data = deflated(good)
     later = zlib.compressobj(wbits=-WINDOW_BITS)
+    bomb = densely(b" " * (LONGEST - 4_000) * 1_000)
+    assert len(bomb) < LONGEST, "it is refused for its own length"
     first = later.compress(good) + later.flush(zlib.Z_SYNC_FLUSH)
     second = later.compress(good) + later.flush(zlib.Z_SYNC_FLUSH)
     assert len(second) < len(first) / 2, "it does not look back"
     return {
         "a megabyte of nothing": compressed(b" " * 2**20),
-        "sixty megabytes of nothing": compressed(b" " * (LONGEST - 4_000) * 1_000),
+        "sixty megabytes of nothing": frame(bomb, reserved=RSV1),
         "one byte beyond the limit": compressed(b" " * LONGEST + b"x"),
         "beyond the limit in fragments": frame(deflated(b" " * 40_000), final=False, reserved=RSV1)
         + frame(deflated(b" " * 40_000), CONTINUED),
-        "a bomb that is not final": frame(
-            deflated(b" " * (LONGEST - 4_000) * 1_000), final=False, reserved=RSV1
-        ),
+        "a bomb that is not final": frame(bomb, final=False, reserved=RSV1),
         "no stream": frame(b"\xff" * 40, reserved=RSV1),
         "another kind of stream": frame(zlib.compress(good), reserved=RSV1),
         "a stream that is cut": frame(data[: len(data) // 2], reserved=RSV1),

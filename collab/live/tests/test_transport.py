@@ -521,6 +521,15 @@ def test_who_was_heard_of_need_not_be_looked_at(clock: Clock) -> None:
     assert one.look_at == clock.now + EVERY
 
 
+def test_who_does_not_even_take_the_ping_is_looked_at_in_each_round(clock: Clock) -> None:
+    """It waits, though nothing did before."""
+    stage = Stage(FULL, FULL)
+    clock.now += EVERY + 1
+    stage.protocol.check_life(EVERY, ANSWER)
+    assert stage.protocol.look_at <= clock.now
+    assert stage.drain() == PING
+
+
 class Elsewhere:
     """A queue wire, whose server sends when it is told to, or fails."""
 
