@@ -13,7 +13,8 @@ import inspect
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from autobahn.websocket.compress_deflate import (
@@ -31,7 +32,7 @@ from twisted.web import http
 from collab.live import process
 from collab.live.conf import conf
 from collab.live.metrics import meter
-from collab.live.transport import EXTENSION, STATE_OPEN, WiredProtocol, unsent
+from collab.live.transport import EXTENSION, STATE_OPEN, DaphneWire, WiredProtocol, unsent
 
 from .compression import accept
 from .garbage import Garbage
@@ -98,8 +99,21 @@ class HardenedRequest(WebRequest):  # type: ignore[misc]
 http_protocol.WebRequest = HardenedRequest
 
 
+#: Of a handshake that is over.
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
 class LiveProtocol(WiredProtocol, WebSocketProtocol):  # type: ignore[misc]
     """Daphne's, with a wire for the hub, and with pings that cost little."""
+
+    def open_wire(self) -> DaphneWire:
+        """The wire on which the hub writes to this socket. Of the handshake, which is
+        over, nothing is remembered any more: of a browser's, that would be several KB
+        for each page."""
+        self.http_request_data, self.http_response_data = b"", ""
+        self.http_headers = self.request.headers = NO_HEADERS
+        self.clean_headers = self.websocket_extensions = ()
+        return super().open_wire()
 
     def check_timeouts(self) -> None:
         if self.wire is not None and self.state == STATE_OPEN:
@@ -362,6 +376,12 @@ MENTIONS: Sequence[tuple[Any, str]] = [
     (WebSocketProtocol.sendData, "self.send_queue"),
     (WebSocketProtocol.succeedHandshake, "self._perMessageCompress"),
     (WebSocketProtocol.succeedHandshake, 'PMCE["PMCE"]'),
+    (WebSocketProtocol.succeedHandshake, "self.http_response_data"),
+    (WebSocketProtocol.processHandshake, "self.http_request_data"),
+    (WebSocketProtocol.processHandshake, "self.http_headers"),
+    (WebSocketProtocol.processHandshake, "self.websocket_extensions"),
+    (WebSocketProtocol.onConnect, "self.clean_headers"),
+    (WebSocketProtocol.onConnect, "self.request"),
     (WebSocketProtocol.onFrameData, "max_output_len"),
     (PerMessageDeflate.decompress_message_data, "PayloadExceededError"),
     (PerMessageDeflate.start_decompress_message, "self._decompressor"),

@@ -115,6 +115,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         if not (may_open and await self._is_counted(user.pk)):
             await self.close(TOO_MANY)
             return
+        self.scope["headers"] = ()  # nobody asks for them again, while the page is open
         server_wire = self.scope.get("extensions", {}).get(EXTENSION)
         self.wire = server_wire() if server_wire else QueueWire(self.base_send, self._cut)
 

@@ -58,3 +58,24 @@ def test_the_table_says_when_its_rows_were_measured(runs: tuple[str, str], told:
     text = targets.written({"machine": ["a machine"], "restart": restart, "editors": editors})
     assert told in text
     assert "load average before each section 1.0 to 2.0" in text
+
+
+@pytest.mark.parametrize(
+    ("conventional", "bare", "ours", "is_kept"),
+    [
+        (250.0, 3.75, 6.0, True),  # as it was promised
+        (250.0, 3.75, 6.5, False),  # not 40 times better, and 1.7 times bare
+        (300.0, 4.0, 7.6, False),  # better by 39, where 75 would be possible
+        (286.0, 5.7, 8.0, True),  # 36 times better: 40 would be 1.25 times bare
+        (286.0, 5.7, 9.3, False),
+    ],
+)
+def test_the_conventional_way_counts_where_it_is_far_enough_away(
+    conventional: float, bare: float, ours: float, is_kept: bool
+) -> None:
+    """The same promise must not ask for more on a machine where it is dear to send."""
+    figures = {"conventional": conventional, "limit": bare, "ours": ours}
+    by_way = {way: {"cpu_us": us} for way, us in figures.items()}
+    row = targets._compared({"sockets": {"10": by_way}}, "10", "cpu_us", "µs", "x", 6.0, 1.6, 40.0)
+    assert row.is_kept is is_kept
+    assert row.promise == "≤ 1.6 × bare, ≥ 40 × conventional where that is ≥ 64 × bare"

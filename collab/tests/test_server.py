@@ -431,3 +431,17 @@ def test_nothing_is_kept_of_what_a_client_has_compressed() -> None:
         ours.end_decompress_message()
         assert ours._decompressor is None
     assert pmce is SharedDeflate
+
+
+def test_of_a_handshake_that_is_over_nothing_is_remembered() -> None:
+    """Its headers, in four forms, would be as long as all that a page's socket needs."""
+    protocol: Any = LiveProtocol.__new__(LiveProtocol)
+    protocol.transport = Mock(socket=None)
+    protocol._state, protocol.send_queue = STATE_OPEN, []
+    protocol.request = Mock(headers={"cookie": "x" * 1_000})
+    protocol.http_headers = protocol.request.headers
+    protocol.clean_headers = [(b"cookie", b"x" * 1_000)]
+    protocol.http_request_data = protocol.http_response_data = "x" * 1_000
+    wire = protocol.open_wire()
+    assert protocol.wire is wire
+    assert "x" * 1_000 not in repr([*vars(protocol).values(), protocol.request.headers])
