@@ -21,11 +21,11 @@ from e2e.drills.crowd import Crowd, Visitor, memory
 from e2e.services import Postgres, eventually, postgres_server, redis_server
 from e2e.stack import Stack, cluster_stack
 
-from .machine import cpu_seconds, description
+from .machine import cpu_seconds, description, family_seconds
 
 COSTS = Path(__file__).with_name("costs.json")
 #: How long nothing happens while idleness is measured, in seconds.
-IDLE_SECONDS = 12.0
+IDLE_SECONDS = 40.0
 #: Changes of one document, a little further apart than a tick, and their distance.
 EVENTS, PAUSE_SECONDS = 200, 0.03
 #: What the counter asks, and how often it is asked here.
@@ -98,8 +98,7 @@ class Meters:
         """CPU seconds of PostgreSQL, all its processes together."""
         process = self.postgres.service.process
         assert process
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        return sum(cpu_seconds(pid) for pid in [process.pid, *map(int, children)])
+        return family_seconds(process.pid)
 
     def bus(self) -> float:
         """CPU seconds of Redis."""
