@@ -46,12 +46,12 @@ def test_a_crowd_and_a_browser_read_what_was_compressed_once(
     leela.sees_active(PAGES + 1)
     before = stack.new_numbers()
     pushed = [len(one.pushed) for one in visitors]
-    crowd.ask("retitle", documents=documents, times=1)
+    crowd.ask("retitle_at_once", documents=documents, title="Another title")
     for document in documents:
         row = leela.page.locator(f"#document_summary-{document}")
-        expect(row).to_contain_text("Change 0")
+        expect(row).to_contain_text("Another title")
     crowd.become_right(visitors, PAGES + 1, within=ENTERING, what="all have the titles")
-    assert any("Change 0" in text for text in texts), "the browser was not told by its socket"
+    assert any("Another title" in text for text in texts), "the browser was not told by its socket"
     assert all(one.socket and one.socket.response for one in visitors)
     answers = {
         one.socket.response.headers["Sec-WebSocket-Extensions"]

@@ -111,6 +111,19 @@ def retitle(documents: Sequence[int], times: int, pause: float = 0.0) -> list[fl
     return done
 
 
+def retitle_at_once(documents: Sequence[int], title: str) -> None:
+    """Give all these documents a title, by one event."""
+    from django.db import transaction
+
+    from collab.live.topics import changed
+    from collab.models import Heading
+    from collab.subjects import content
+
+    with transaction.atomic():
+        Heading.objects.filter(pk__in=documents).update(title=title)
+        changed(*map(content, documents))
+
+
 def announce(topics: Sequence[str]) -> None:
     """Say that these have changed."""
     from collab.live.topics import changed
@@ -120,7 +133,7 @@ def announce(topics: Sequence[str]) -> None:
 
 #: What can be asked for.
 ACTS: dict[str, Callable[..., Any]] = {
-    act.__name__: act for act in (enter, write, retitle, announce)
+    act.__name__: act for act in (enter, write, retitle, retitle_at_once, announce)
 }
 
 
