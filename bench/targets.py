@@ -125,8 +125,7 @@ def _compared(
             promises were made on such a machine. On a slower one, where nothing could keep
             them, ``most_of_limit`` times the bare loop.
         least_of_conventional: how many times as much the conventional way must take; then
-            the ratios alone count. Where it takes less than that many times what the bare
-            loop allows, this would ask for more than ``most_of_limit``, and does not count.
+            the ratios alone count.
     """
     by_way = figures["sockets"][sockets]
     conventional, limit, ours = (by_way[w][key] for w in ("conventional", "limit", "ours"))
@@ -134,13 +133,8 @@ def _compared(
     promise = f"≤ {most:g} {unit} or ≤ {most_of_limit:.1f} × bare"
     is_kept = ours <= most or ratios[1] <= most_of_limit
     if least_of_conventional:
-        apart = round(least_of_conventional * most_of_limit)
-        promise = (
-            f"≤ {most_of_limit} × bare, ≥ {least_of_conventional:.0f} × conventional "
-            f"where that is ≥ {apart} × bare"
-        )
-        is_better = ratios[0] >= least_of_conventional or conventional < apart * limit
-        is_kept = is_better and ratios[1] <= most_of_limit
+        promise = f"≥ {least_of_conventional:.0f} × conventional, ≤ {most_of_limit} × bare"
+        is_kept = ratios[0] >= least_of_conventional and ratios[1] <= most_of_limit
     cells = (f"{conventional:,.0f} {unit}", f"{limit:,.1f} {unit}", f"{ours:,.1f} {unit}")
     return Target(f"{title}, {int(sockets):,} sockets", cells, promise, is_kept, ratios)
 
