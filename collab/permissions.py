@@ -325,12 +325,12 @@ _ASKED = {
 
 def _document_keys(viewer: Viewer, keys: Sequence[str], *, to_change: bool) -> set[str]:
     """Keys that are ids of the documents of :func:`followable`, or :func:`changeable`."""
-    ids = {int(key) for key in keys if key.isdecimal()}
-    there = [pk for pk in ids if pk <= BigIntegerField.MAX_BIGINT]
-    if not there or not isinstance(viewer, Person) or not viewer.is_active:
+    numbers = {int(key) for key in keys if key.isdecimal()}
+    ids = [pk for pk in numbers if pk <= BigIntegerField.MAX_BIGINT]
+    if not ids or not isinstance(viewer, Person) or not viewer.is_active:
         return set()
     asked = _ASKED[Person.Role(viewer.role), to_change]
-    return {str(pk) for (pk,) in asked.rows([viewer.pk, *there])}
+    return {str(pk) for (pk,) in asked.rows([viewer.pk, *ids])}
 
 
 def _keys_with_document(viewer: Viewer, keys: Sequence[str], *, to_change: bool) -> list[str]:

@@ -17,6 +17,7 @@ from pytest_playwright.pytest_playwright import CreateContextCallback
 
 from e2e.cable import Cable
 from e2e.chromium import launch_options
+from e2e.drills.crowd import Crowd
 from e2e.people import Person, PersonMaker, listen, sign_in, write
 from e2e.services import RedisSwitch
 from e2e.stack import (
@@ -139,6 +140,13 @@ def stack(request: pytest.FixtureRequest) -> Stack:
     chosen.revive()
     chosen.nobody_is_here()
     return chosen
+
+
+@pytest.fixture
+def crowd(stack: Stack) -> Iterator[Crowd]:
+    """Many visitors over plain sockets, and somebody who acts backstage."""
+    with Crowd(stack) as one:
+        yield one
 
 
 # -- The people ------------------------------------------------------------------

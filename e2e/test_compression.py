@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
 from playwright.sync_api import WebSocket, expect
 
 from collab.live.deflate import ACCEPTED
@@ -19,13 +16,6 @@ from e2e.stack import Stack
 PAGES = 3 * DEFLATED_FOR
 #: Only for getting a crowd in, in seconds.
 ENTERING = 30.0
-
-
-@pytest.fixture
-def crowd(stack: Stack) -> Iterator[Crowd]:
-    """Visitors over plain sockets, beside the browser."""
-    with Crowd(stack) as one:
-        yield one
 
 
 @on_cluster

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
 from e2e.conftest import on_cluster
 from e2e.drills.crowd import Crowd
 from e2e.services import eventually
@@ -16,13 +12,6 @@ PAGES = 10
 ENTERING = 30.0
 #: The header of a frame is no longer than this, in bytes (RFC 6455, section 5.2).
 HEADER = 10
-
-
-@pytest.fixture
-def crowd(stack: Stack) -> Iterator[Crowd]:
-    """Visitors over plain sockets: nobody else is sent anything."""
-    with Crowd(stack) as one:
-        yield one
 
 
 @on_cluster

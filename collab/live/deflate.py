@@ -21,9 +21,9 @@ WINDOW_BITS = 15
 TAIL = b"\x00\x00\xff\xff"
 
 
-def deflated(payload: bytes) -> bytes:
+def deflated(payload: bytes, level: int = LEVEL) -> bytes:
     """A payload, compressed as that of one message."""
-    compressor = zlib.compressobj(LEVEL, zlib.DEFLATED, -WINDOW_BITS)
+    compressor = zlib.compressobj(level, zlib.DEFLATED, -WINDOW_BITS)
     return (compressor.compress(payload) + compressor.flush(zlib.Z_SYNC_FLUSH))[: -len(TAIL)]
 
 

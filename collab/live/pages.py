@@ -22,7 +22,7 @@ from . import regions
 from .conf import conf
 from .presence import Page
 from .seals import sealed
-from .sessions import sign_in_of
+from .sessions import session_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -213,7 +213,7 @@ class Admission(NamedTuple):
     """Who is behind a session now, and what they may see.
 
     Attributes:
-        stamp: of the session and the account (:class:`.sessions.SignIn`).
+        stamp: of the session and the account (:class:`.sessions.SignedIn`).
     """
 
     user: AbstractBaseUser | None
@@ -224,8 +224,8 @@ class Admission(NamedTuple):
 
 def admitted(session_key: str, region_ids: Sequence[str], shown: Sequence[Page]) -> Admission:
     """Who is behind a session now, and which of these regions and pages are for them."""
-    found = sign_in_of(session_key)
+    found = session_of(session_key)
     if found is None:
         return Admission(None)
-    user, stamp = found
-    return Admission(user, permitted(user, region_ids), openable(user, shown), stamp)
+    user = found.person
+    return Admission(user, permitted(user, region_ids), openable(user, shown), found.stamp)

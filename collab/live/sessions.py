@@ -7,12 +7,13 @@ looks again at that person's sockets, and closes those without a right.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY, get_user, get_user_model
+from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db.models.signals import post_delete, post_save
 from django.http import HttpRequest
@@ -29,32 +30,39 @@ PERSON = "live.person:"
 RIGHTS = "live.rights:"
 
 
-class SignIn(NamedTuple):
+class SignedIn(NamedTuple):
     """A session that goes on.
 
     Attributes:
         person: whose it is; their account is active.
-        stamp: of all that the session and the account say. As long as it stays, whoever
-            was let in would be let in again.
+        session: what it says.
     """
 
     person: AbstractBaseUser
-    stamp: int
+    session: SessionBase | dict[str, Any]
+
+    @property
+    def stamp(self) -> int:
+        """Of all that the session and the account say. As long as it stays, whoever was
+        let in would be let in again."""
+        fields = self.person._meta.concrete_fields  # noqa: SLF001  (Django's documented API)
+        account = [getattr(self.person, field.attname) for field in fields]
+        return hash((repr(sorted(self.session.items())), repr(account)))
 
 
-def sign_in_of(session_key: str) -> SignIn | None:
+def session_of(session_key: str) -> SignedIn | None:
     """The session and its person, or None if it has ended. Reads the database."""
     request = HttpRequest()
     request.session = _store()(session_key)
     user = get_user(request)
     if not (user.is_authenticated and user.is_active):
         return None
-    return SignIn(user, _stamp(request.session.items(), user))
+    return SignedIn(user, request.session)
 
 
 def person_of(session_key: str) -> AbstractBaseUser | None:
     """The active person a session belongs to, or None. Reads the database."""
-    found = sign_in_of(session_key)
+    found = session_of(session_key)
     return found.person if found else None
 
 
@@ -63,8 +71,8 @@ def stamps_of(session_keys: Sequence[str]) -> dict[str, int]:
     for all of them, where sessions are in the database, and asks for each elsewhere."""
     store = _store()
     if not hasattr(store, "get_model_class"):
-        found = {key: sign_in_of(key) for key in session_keys}
-        return {key: sign_in.stamp for key, sign_in in found.items() if sign_in}
+        found = {key: session_of(key) for key in session_keys}
+        return {key: one.stamp for key, one in found.items() if one}
     rows = store.get_model_class().objects.filter(
         session_key__in=session_keys, expire_date__gt=timezone.now()
     )
@@ -76,16 +84,10 @@ def stamps_of(session_keys: Sequence[str]) -> dict[str, int]:
     accounts = get_user_model().objects.filter(pk__in=owners, is_active=True)
     people = {str(person.pk): person for person in accounts}
     return {
-        key: _stamp(session.items(), people[session[SESSION_KEY]])
+        key: SignedIn(people[session[SESSION_KEY]], session).stamp
         for key, session in sessions.items()
         if session.get(SESSION_KEY) in people
     }
-
-
-def _stamp(session: Iterable[tuple[str, Any]], person: AbstractBaseUser) -> int:
-    fields = person._meta.concrete_fields  # noqa: SLF001  (Django's documented API)
-    account = [getattr(person, field.attname) for field in fields]
-    return hash((repr(sorted(session)), repr(account)))
 
 
 def is_switched_off(user_id: int) -> bool:

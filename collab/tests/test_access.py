@@ -617,6 +617,14 @@ async def shows(person: Person, page: Page, *shown: str) -> WebsocketCommunicato
     return socket
 
 
+async def reads(person: Person, document: Document) -> WebsocketCommunicator:
+    """The socket of a page on which somebody reads a document, once the text has come."""
+    page = Page(f"page-{person.pk}", person.pk, f"document:{document.pk}", "reading")
+    socket = await shows(person, page, f"document_text-{document.pk}")
+    await socket.receive_from(timeout=5)
+    return socket
+
+
 async def closed(socket: WebsocketCommunicator) -> int:
     """The code with which it is closed within the two seconds that are promised."""
     async with asyncio.timeout(2):
@@ -825,9 +833,7 @@ async def test_sessions_and_accounts_are_looked_at_again_after_a_while(
 ) -> None:
     """Whatever has happened to them, if nobody has said so."""
     member = await Person.objects.acreate_user("newcomer", password="a long password")
-    page = Page("p", member.pk, f"document:{public.pk}", "reading")
-    socket = await shows(member, page, f"document_text-{public.pk}")
-    await socket.receive_from(timeout=5)
+    socket = await reads(member, public)
     await sync_to_async(in_silence)(member, how)
     assert await closed(socket) == code
 
@@ -885,9 +891,7 @@ async def test_rights_are_asked_again_after_a_while(
     settings.LIVE = {"rights_check_seconds": 600 if is_missed else 0.1}
     engine = await process.current()
     reader = cast["reader"]
-    page = Page("p", reader.pk, f"document:{secret.pk}", "reading")
-    socket = await shows(reader, page, f"document_text-{secret.pk}")
-    await socket.receive_from(timeout=5)
+    socket = await reads(reader, secret)
     await Share.objects.filter(person=reader).adelete()
     if is_missed:
         engine.bus._on_gap()
@@ -923,9 +927,7 @@ async def test_rights_that_could_not_be_asked_for_are_asked_for_again(
     """Soon, and not only after ten minutes: after a gap, or when somebody has said that they
     changed."""
     reader = cast["reader"]
-    page = Page("p", reader.pk, f"document:{secret.pk}", "reading")
-    socket = await shows(reader, page, f"document_text-{secret.pk}")
-    await socket.receive_from(timeout=5)
+    socket = await reads(reader, secret)
     await Share.objects.filter(person=reader).adelete()
     if is_told:
         engine._changed([f"{sessions.PERSON}{reader.pk}"])
@@ -946,11 +948,7 @@ async def test_one_that_can_never_be_asked_for_holds_up_no_other(
 ) -> None:
     """Whoever comes first; and it is tried again."""
     people = [cast["reader"], cast["guest reader"], cast["editor"]]
-    sockets = []
-    for person in people:
-        page = Page(person.username, person.pk, f"document:{secret.pk}", "reading")
-        sockets.append(await shows(person, page, f"document_text-{secret.pk}"))
-        await sockets[-1].receive_from(timeout=5)
+    sockets = [await reads(person, secret) for person in people]
     (broken,) = (one for one in engine.hub.sockets if one.page.user_id == people[1].pk)
     admitted, tries = pages.admitted, []
 
@@ -969,6 +967,7 @@ async def test_one_that_can_never_be_asked_for_holds_up_no_other(
     else:
         await engine.check_everybody()
     assert [one.page.user_id for one in engine.hub.sockets] == [people[1].pk]
+    assert [await closed(sockets[number]) for number in (0, 2)] == [4403, 4403]
     tried = len(tries)
     await eventually(lambda: len(tries) > tried)
 
@@ -993,8 +992,8 @@ def test_a_stamp_is_that_of_its_session(settings: Settings, engine_of_sessions: 
         client.force_login(Person.objects.create_user(name, password="a long password"))
         keys.append(str(client.session.session_key))
     stamps = sessions.stamps_of([*keys, "x" * 32])
-    signed_in = [sessions.sign_in_of(key) for key in keys]
-    assert stamps == {key: found.stamp for key, found in zip(keys, signed_in, strict=True) if found}
+    found = {key: sessions.session_of(key) for key in keys}
+    assert stamps == {key: one.stamp for key, one in found.items() if one}
     assert len(set(stamps.values())) == 2
 
 

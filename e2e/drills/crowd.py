@@ -49,6 +49,8 @@ ENOUGH = 100
 AT_ONCE = 40
 #: Anything that takes longer than this has failed, in seconds.
 PATIENCE = 60.0
+#: Of a process's memory, as proc(5) calls them.
+NOW, PEAK = "VmRSS", "VmHWM"
 
 
 class Visitor:
@@ -362,9 +364,10 @@ def p99(seconds: Sequence[float]) -> float:
     return statistics.quantiles(seconds, n=100)[98]
 
 
-def memory(pid: int) -> int:
-    """The memory that a process has in use (resident set), in bytes."""
+def memory(pid: int, which: str = NOW) -> int:
+    """The memory that a process has in use (resident set), in bytes; or the most it has
+    had, if ``which`` is :data:`PEAK`."""
     status = Path(f"/proc/{pid}/status").read_text()
-    found = re.search(r"VmRSS:\s+(\d+) kB", status)
+    found = re.search(rf"{which}:\s+(\d+) kB", status)
     assert found
     return int(found[1]) * 1024
