@@ -627,6 +627,14 @@ def test_headers_are_strict(as_leela: Client) -> None:
     assert headers["Referrer-Policy"] == "same-origin"
 
 
+@pytest.mark.parametrize("place", ["/", "/documents/new/", "/profile/"])
+def test_no_page_is_compressed(as_leela: Client, place: str) -> None:
+    """Its length would tell of the tokens in it, beside what somebody else has written."""
+    answer = as_leela.get(place, headers={"accept-encoding": "gzip, deflate, br, zstd"})
+    assert "csrfmiddlewaretoken" in answer.content.decode()
+    assert not answer.has_header("Content-Encoding")
+
+
 def test_a_report_of_the_policy_is_logged(
     stranger: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
