@@ -847,38 +847,45 @@ async def test_rights_are_not_asked_again_while_session_and_account_are_the_same
 ) -> None:
     """That would take thousands of queries a minute. Of two sessions, one that changes is
     asked for, once."""
-    looked: list[Collection[str]] = []
-    asked: list[str] = []
+    looks: list[Collection[str]] = []
+    asked: list[tuple[str, int]] = []
     stamps_of, admitted = sessions.stamps_of, pages.admitted
 
-    def looks(keys: Sequence[str]) -> dict[str, int]:
-        looked.append(keys)
+    def look(keys: Sequence[str]) -> dict[str, int]:
+        looks.append(keys)
         return stamps_of(keys)
 
-    def asks(key: str, *arguments: Any) -> Admission:
-        asked.append(key)
+    def ask(key: str, *arguments: Any) -> Admission:
+        asked.append((key, len(looks)))
         return admitted(key, *arguments)
 
-    monkeypatch.setattr(process, "stamps_of", looks)
-    monkeypatch.setattr(process, "admitted", asks)
+    def nobody_is_asked() -> bool:
+        """Nor was in the last looks, at everybody."""
+        last = asked[-1][1] if asked else 0
+        return len(looks) > last + 3 and len(looks[-1]) == len(people)
+
+    monkeypatch.setattr(process, "stamps_of", look)
+    monkeypatch.setattr(process, "admitted", ask)
     about = f"document:{public.pk}"
     people = [cast["member"], cast["author"]]
-    for person in people:
-        socket = await shows(person, Page(person.username, person.pk, about, "reading"), "toasts")
-        await eventually(lambda: len(watchful.hub.sockets) == len(looked[-1]) if looked else False)
-    asked.clear()  # a sign-in is a change of the account, and said
-    before = len(looked)
-    await eventually(lambda: len(looked) > before + 3)
-    assert not asked
+    sockets = [
+        await shows(person, Page(person.username, person.pk, about, "reading"), "toasts")
+        for person in people
+    ]
+    # A sign-in is a change of the account, and said. What is said after it:
+    await sync_to_async(sessions.rights_changed)(0)
+    await eventually(lambda: watchful.rights_seen(0))
+    await eventually(nobody_is_asked)
+    asked.clear()
     changed = await SignIn.objects.aget(person=people[1])
     session = changed.get_session_store_class()(changed.session_key)
     await session.aset("theme", "dark")
     await session.asave()
     await eventually(lambda: asked)
-    before = len(looked)
-    await eventually(lambda: len(looked) > before + 3)
-    assert asked == [changed.session_key]
-    await socket.disconnect()
+    await eventually(nobody_is_asked)
+    assert [key for key, _ in asked] == [changed.session_key]
+    for socket in sockets:
+        await socket.disconnect()
 
 
 @pytest.mark.django_db(transaction=True)
