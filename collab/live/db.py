@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -56,27 +55,24 @@ class _Pool(ThreadPoolExecutor):
     """A thread pool that can close what each of its threads has opened."""
 
     def __init__(self, threads: int, name: str) -> None:
-        self._started = itertools.count()
+        self._size = threads
         super().__init__(threads, thread_name_prefix=name, initializer=self._begin)
 
     def _begin(self) -> None:
-        next(self._started)
         _thread.is_ours = True
 
     def close_connections(self) -> None:
-        """Close the database connections of every thread."""
-        threads = next(self._started)
-        # A connection belongs to its thread. The barrier keeps each thread busy
-        # until all are: so each gets exactly one of these jobs.
-        barrier = threading.Barrier(threads) if threads else None
+        """Close the database connections of every thread, when its last job is done."""
+        # A connection belongs to its thread. The barrier keeps each thread busy until all
+        # are, so each gets exactly one of these jobs; as many as there can be, since the
+        # pool would give that of a busy thread to a new one.
+        barrier = threading.Barrier(self._size)
 
         def close() -> None:
-            assert barrier is not None
-            with contextlib.suppress(threading.BrokenBarrierError):
-                barrier.wait(CLOSING_SECONDS)
+            barrier.wait()
             _close()
 
-        for job in [self.submit(close) for _ in range(threads)]:
+        for job in [self.submit(close) for _ in range(self._size)]:
             job.result()
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import DatabaseError, connection
 
@@ -111,6 +112,57 @@ async def test_a_job_that_is_cancelled_gives_its_place_back(database: threading.
     async with asyncio.timeout(60):
         assert [await db.run(where) for _ in range(2 * conf().threads)]
     assert not db._common._room.locked()
+
+
+def opened() -> Any:
+    """This thread's connection, as the driver has it."""
+    connection.ensure_connection()
+    return connection.connection
+
+
+def is_open(raw: Any) -> bool:
+    try:
+        raw.cursor()
+    except (sqlite3.Error, psycopg.Error):
+        return False
+    return True
+
+
+async def test_a_thread_that_has_hardly_begun_leaves_no_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begin = db._Pool._begin
+
+    def late(pool: db._Pool) -> None:
+        time.sleep(0.2)
+        begin(pool)
+
+    monkeypatch.setattr(db._Pool, "_begin", late)
+    opening = asyncio.create_task(db.run(opened))
+    await asyncio.sleep(0)  # it has been given to the thread
+    await asyncio.to_thread(db.shutdown)
+    assert not is_open(await opening)
+
+
+async def test_a_thread_that_is_late_to_end_leaves_no_connection(
+    database: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the others have been ready."""
+    monkeypatch.setattr(db, "CLOSING_SECONDS", 0.1)
+
+    def late() -> Any:
+        here = opened()
+        database.wait()
+        return here
+
+    working = asyncio.create_task(db.run(late))
+    quick = await db.run(opened)
+    closing = asyncio.create_task(asyncio.to_thread(db.shutdown))
+    await asyncio.wait([closing], timeout=0.3)
+    database.set()
+    await closing
+    assert not is_open(quick)
+    assert not is_open(await working)
 
 
 def limit() -> float:
