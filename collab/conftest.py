@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -9,13 +10,14 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from asgiref.sync import SyncToAsync
+from django.conf import settings as django_settings
 from django.core.cache import cache
 from django.db import connections
 from django.test import Client
 from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
 
-from collab.live import db, process, rates
+from collab.live import bus, db, process, rates
 from collab.live.process import Process
 from collab.models import Document, Person
 from collab.operations import documents
@@ -32,6 +34,15 @@ def django_db_setup(django_db_setup: None) -> Iterator[None]:
     yield
     SyncToAsync.single_thread_executor.submit(connections.close_all).result()
     db.shutdown()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_layer() -> None:
+    """Tests that run beside these have the same Redis, and people of the same numbers:
+    what happens there is none of theirs."""
+    prefix = f"tests-{uuid.uuid4().hex}"
+    os.environ["REDIS_PREFIX"] = prefix  # of commands, which are processes of their own
+    django_settings.CHANNEL_LAYERS["default"].get("CONFIG", {})["prefix"] = prefix
 
 
 @pytest.fixture(autouse=True)
@@ -111,5 +122,13 @@ def _client(person: Person) -> Client:
 async def engine(transactional_db: None) -> AsyncIterator[Process]:
     """The live engine, running in the test's event loop."""
     running = await process.current()
+    has_heard_the_relay(running)
     yield running
     await process.stop()
+
+
+def has_heard_the_relay(engine: Process) -> None:
+    """What tests without an engine have announced, and the pings after it, are no gap to
+    one that starts now."""
+    said = bus._relay._outbox  # noqa: SLF001
+    engine.bus._inbox.misses(said.publisher, said.sequence)  # noqa: SLF001

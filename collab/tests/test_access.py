@@ -26,6 +26,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from collab import covers, listeners, permissions, queries, regions
+from collab.conftest import has_heard_the_relay
 from collab.live import pages, process, sessions
 from collab.live import regions as live_regions
 from collab.live.models import Connection, Node
@@ -609,8 +610,14 @@ def test_a_page_that_is_back_gets_what_its_person_may_hold(
 
 
 async def shows(person: Person, page: Page, *shown: str) -> WebsocketCommunicator:
-    """The socket of a page that shows only these regions, with its signed token."""
-    socket = connect(await signed_in(person))
+    """The socket of a page that shows only these regions, with its signed token. That its
+    person has signed in, a change of the account, has been heard before."""
+    session = await signed_in(person)
+    engine = await process.current()
+    heard = engine._rights[0]
+    await sync_to_async(sessions.rights_changed)(0)  # of nobody: what was said before is heard
+    await eventually(lambda: engine._rights[0] > heard)
+    socket = connect(session)
     assert (await socket.connect())[0]
     token = Token(page, "en", shown).sign()
     await socket.send_to(text_data=json.dumps({"page": token, "region": [], "headers": {}}))
@@ -798,7 +805,9 @@ async def test_what_is_withdrawn_while_a_page_resumes(
 async def watchful(settings: Settings, transactional_db: None) -> AsyncIterator[Process]:
     """The engine, looking at sessions all the time."""
     settings.LIVE = {"session_check_seconds": 0.05}
-    yield await process.current()
+    engine = await process.current()
+    has_heard_the_relay(engine)
+    yield engine
     await process.stop()
 
 
@@ -862,22 +871,19 @@ async def test_rights_are_not_asked_again_while_session_and_account_are_the_same
     def nobody_is_asked() -> bool:
         """Nor was in the last looks, at everybody."""
         last = asked[-1][1] if asked else 0
-        return len(looks) > last + 3 and len(looks[-1]) == len(people)
+        return len(looks) > last + 3 and len(looks[-1]) == 2
 
     monkeypatch.setattr(process, "stamps_of", look)
     monkeypatch.setattr(process, "admitted", ask)
     about = f"document:{public.pk}"
-    people = [cast["member"], cast["author"]]
+    both = [cast["member"], cast["author"]]
     sockets = [
         await shows(person, Page(person.username, person.pk, about, "reading"), "toasts")
-        for person in people
+        for person in both
     ]
-    # A sign-in is a change of the account, and said. What is said after it:
-    await sync_to_async(sessions.rights_changed)(0)
-    await eventually(lambda: watchful.rights_seen(0))
     await eventually(nobody_is_asked)
     asked.clear()
-    changed = await SignIn.objects.aget(person=people[1])
+    changed = await SignIn.objects.aget(person=both[1])
     session = changed.get_session_store_class()(changed.session_key)
     await session.aset("theme", "dark")
     await session.asave()
@@ -908,9 +914,9 @@ async def test_rights_are_asked_again_after_a_while(
 
 @pytest.fixture
 def fails_at_first(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
-    """What asking for rights raises, one after the other, before it answers."""
+    """What asking for rights will raise, one after the other, before it answers."""
     admitted = pages.admitted
-    failures: list[Exception] = [OperationalError("away")] * 2
+    failures: list[Exception] = []
 
     def asked(*arguments: Any) -> Admission:
         if failures:
@@ -925,16 +931,17 @@ def fails_at_first(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("is_told", [False, True])
 async def test_rights_that_could_not_be_asked_for_are_asked_for_again(
+    fails_at_first: list[Exception],  # the engine looks at its pauses when it starts
     engine: Process,
     cast: dict[str, Person],
     secret: Document,
-    fails_at_first: list[Exception],
     is_told: bool,
 ) -> None:
     """Soon, and not only after ten minutes: after a gap, or when somebody has said that they
     changed."""
     reader = cast["reader"]
     socket = await reads(reader, secret)
+    fails_at_first += [OperationalError("away")] * 2
     await Share.objects.filter(person=reader).adelete()
     if is_told:
         engine._changed([f"{sessions.PERSON}{reader.pk}"])
