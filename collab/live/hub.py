@@ -59,6 +59,8 @@ class Hub:
     def __init__(self) -> None:
         self.sockets: set[Socket] = set()
         self.by_user: dict[int, set[Socket]] = {}
+        #: Who is here, made anew when it is asked for after somebody has come or gone.
+        self._users: frozenset[int] | None = None
         self._watches: dict[str, AnyWatch] = {}
         self._cohorts: dict[tuple[str, tuple[str, ...]], Cohort] = {}
         self._topics: dict[str, set[str]] = {}
@@ -81,7 +83,10 @@ class Hub:
                 the last feed entry, sealed.
         """
         self.sockets.add(socket)
-        self.by_user.setdefault(socket.page.user_id, set()).add(socket)
+        if socket.page.user_id not in self.by_user:
+            self.by_user[socket.page.user_id] = set()
+            self._users = None
+        self.by_user[socket.page.user_id].add(socket)
         self._enter(socket, socket.regions)
         busy = self._busy()
         for identifier in socket.regions:
@@ -98,6 +103,7 @@ class Hub:
         same_user.discard(socket)
         if not same_user:
             self.by_user.pop(socket.page.user_id, None)
+            self._users = None
         if (cohort := socket.cohort) is not None:
             for identifier in socket.regions:
                 self._watches[identifier].leave(socket)
@@ -172,7 +178,8 @@ class Hub:
         while True:
             await self._wake.wait()
             # An isolated event leaves at once; a storm is cut into ticks.
-            await asyncio.sleep(max(0.0, last + conf().tick_seconds - time.monotonic()))
+            if (early := last + conf().tick_seconds - time.monotonic()) > 0:
+                await asyncio.sleep(early)
             last = time.monotonic()
             self._wake.clear()
             await self.flush()
@@ -200,6 +207,13 @@ class Hub:
                 meter.flushed(now - since)
         if done and self._dirty:
             self._wake.set()  # what became dirty again while it was rendered
+
+    @property
+    def users(self) -> frozenset[int]:
+        """The people connected here."""
+        if self._users is None:
+            self._users = frozenset(self.by_user)
+        return self._users
 
     def _busy(self) -> set[AnyWatch]:
         """What is being rendered."""
@@ -246,7 +260,7 @@ class Hub:
         return False
 
     async def _job(self, watches: Sequence[AnyWatch]) -> Put:
-        users = frozenset(self.by_user)
+        users = self.users
         states = [watch for watch in watches if isinstance(watch, Watch)]
         if states:
             wanted = {

@@ -216,6 +216,14 @@ class DaphneWire:
         # The connection is remembered for a while; what was meant for it need not be.
         transport.dataBuffer, transport._tempDataBuffer, transport._tempDataLen = b"", [], 0
 
+    def bound(self) -> Send | None:
+        """The straight way, as an object made now."""
+        if self.straight is None:
+            return None
+        method: Any = self.straight
+        send: Send = method.__self__.send
+        return send
+
     def divert(self) -> None:
         """From here on, every frame takes the way of all other bytes."""
         if self.straight is not None:
@@ -374,29 +382,31 @@ class Bundle:
     ) -> list[tuple[Wire, int]]:
         """Returns the wires whose socket did not take it all, and how many bytes it took."""
         behind = turn.behind(wires[0])
-        left: list[tuple[Wire, int]] = []
+        left = dict.fromkeys(behind.intersection(sends), 0)
         data, size = frame.wire, frame.size
-        for number, send in enumerate(sends):
-            if behind and send in behind:
-                left.append((wires[number], 0))
-                continue
+        # Nothing here that is not needed for each: it is done for every delivery.
+        for send in [send for send in sends if send not in left] if left else sends:
             try:
                 sent = send(data)
             except OSError:  # full, or gone: the transport will find out which
                 sent = 0
             if sent != size:
-                left.append((wires[number], sent))
-                behind.add(send)
-        return left
+                left[send] = sent
+        if not left:
+            return []
+        behind.update(left)
+        return [(w, left[send]) for w, send in zip(wires, sends, strict=True) if send in left]
 
 
 def straight_ways(wires: Iterable[Wire]) -> Sequence[Send]:
-    """The straight ways of all these wires; nothing, if one of them has none."""
+    """The straight ways of all these wires; nothing, if one of them has none. They are
+    bound anew, each equal to its wire's own: made together, they lie side by side in memory,
+    where those of the wires lie as far apart as the handshakes were."""
     found = []
     for wire in wires:
-        if not isinstance(wire, DaphneWire) or wire.straight is None:
+        if not isinstance(wire, DaphneWire) or (send := wire.bound()) is None:
             return ()
-        found.append(wire.straight)
+        found.append(send)
     return tuple(found)  # a part that is the whole is no copy then
 
 

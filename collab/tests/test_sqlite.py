@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -147,6 +148,20 @@ def test_what_is_done_with_a_result_is_not_its_time(
         for _ in cursor:
             clock[0] += LIMIT
     assert clock[0] == 100 * LIMIT
+
+
+def test_a_statement_means_the_same_each_time(limited: None) -> None:
+    """With places, names, or a per cent sign, and without parameters."""
+    asked: list[tuple[str, Any, Any]] = [
+        ("SELECT %s || '100 %%'", ["a"], "a100 %"),
+        ("SELECT %(one)s || '%%' || %(one)s", {"one": "b"}, "b%b"),
+        ("SELECT '%s'", None, "%s"),
+        ("SELECT '%%s'", [], "%s"),
+    ]
+    with connection.cursor() as cursor:
+        for query, parameters, answer in asked * 2:
+            cursor.execute(query, parameters)
+            assert cursor.fetchone() == (answer,), query
 
 
 def test_errors_of_other_kinds_stay_what_they_are(limited: None) -> None:

@@ -15,9 +15,10 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, ParamSpec, Self, TypeVar
 
-from django.db.backends.sqlite3.base import SQLiteCursorWrapper
+from django.db.backends.sqlite3.base import FORMAT_QMARK_REGEX, SQLiteCursorWrapper
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -92,6 +93,12 @@ class Watch:
 _watch = Watch()
 
 
+@lru_cache(maxsize=512)
+def converted(query: str) -> str:
+    """A statement with Django's places for parameters (``%s``), with SQLite's."""
+    return FORMAT_QMARK_REGEX.sub("?", query).replace("%%", "%")
+
+
 class LimitedCursor(SQLiteCursorWrapper):
     """Django's cursor, with a time limit for each statement.
 
@@ -103,6 +110,13 @@ class LimitedCursor(SQLiteCursorWrapper):
     def __init__(self, connection: sqlite3.Connection, seconds: float) -> None:
         super().__init__(connection)
         self._seconds = self._left = seconds
+
+    def convert_query(self, query: str, *, param_names: Any = None) -> str:
+        """Django's places for parameters as SQLite's. Looking for them in the same text
+        again and again takes longer than SQLite needs to answer."""
+        if param_names is not None:
+            return super().convert_query(query, param_names=param_names)
+        return converted(query)
 
     def execute(self, *args: Any) -> Self:
         self._left = self._seconds

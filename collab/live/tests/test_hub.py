@@ -739,6 +739,22 @@ async def test_who_left_is_sent_nothing_and_leaves_nothing_behind(hub: Hub, boar
     assert not any([hub.sockets, hub.by_user, hub._watches, hub._topics])
 
 
+async def test_the_people_here_are_those_with_a_socket(hub: Hub) -> None:
+    """Whoever asks in between, and however many tabs they have."""
+    (first, _), (second, _), (other, _) = socket(LEELA), socket(LEELA), socket(FRY)
+    steps = [
+        (hub.join, (first, {}), {LEELA}),
+        (hub.join, (second, {}), {LEELA}),
+        (hub.join, (other, {}), {LEELA, FRY}),
+        (hub.leave, (first,), {LEELA, FRY}),
+        (hub.leave, (second,), {FRY}),
+        (hub.leave, (other,), set()),
+    ]
+    for step, arguments, here in steps:
+        step(*arguments)
+        assert hub.users == here
+
+
 async def test_a_feed_appends_what_came_and_never_repeats(hub: Hub) -> None:
     """Entries go to those they are for, once, and the page's mark moves on."""
     one, wire = socket(LEELA, "en", "log")

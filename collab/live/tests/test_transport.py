@@ -26,6 +26,7 @@ from collab.live.transport import (
     WiredProtocol,
     direct_send,
     framed,
+    straight_ways,
 )
 
 #: What a socket does with a ``send``: take at most so many bytes, or fail.
@@ -684,6 +685,22 @@ def test_a_bundle_goes_straight_to_all() -> None:
     for stage in all_of_them.stages:
         assert bytes(stage.socket.taken) == stage.sent
         assert stage.socket.sends == 1
+
+
+def test_a_bundles_ways_are_those_of_its_wires() -> None:
+    """Made anew, side by side in memory, and yet known among those that are behind."""
+    stages = crowd((), (), ()).stages
+    ways = straight_ways([stage.wire for stage in stages])
+    assert list(ways) == [stage.wire.straight for stage in stages]
+    assert all(way is not stage.wire.straight for way, stage in zip(ways, stages, strict=True))
+    assert set(ways) == {stage.wire.straight for stage in stages}
+
+
+def test_a_bundle_with_one_that_is_not_straight_has_no_ways() -> None:
+    """Each of its wires is written to by itself then."""
+    stages = crowd((), ()).stages
+    stages[1].wire.divert()
+    assert straight_ways([stage.wire for stage in stages]) == ()
 
 
 def test_one_that_is_behind_holds_nobody_up() -> None:
