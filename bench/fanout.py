@@ -20,8 +20,11 @@ from .results import Section
 
 PAGE_LOADS = 30
 EDITORS = 8
-#: Of the rounds with few sockets, the share with many: there each takes so long.
-ROUNDS_OF_MANY = 0.3
+#: The series is measured in so many parts, each of them short, since machines are faster
+#: and slower by turns.
+PARTS = 15
+#: Of the rounds and parts with few sockets, the share with many: there each takes so long.
+SHARE_OF_MANY = 1 / 3
 
 
 def measure(options: argparse.Namespace) -> Section:
@@ -36,11 +39,11 @@ def measure(options: argparse.Namespace) -> Section:
     # The fan-out is measured by itself: an event must not wait for the tick.
     os.environ["LIVE_TICK_SECONDS"] = "0.001"
     found = {}
-    for sockets, rounds in (
-        (options.sockets, options.rounds),
-        (options.many, max(3, round(options.rounds * ROUNDS_OF_MANY))),
+    for sockets, rounds, parts in (
+        (options.sockets, options.rounds, PARTS),
+        (options.many, max(3, round(options.rounds * SHARE_OF_MANY)), round(PARTS * SHARE_OF_MANY)),
     ):
-        found[sockets] = _compared(filled, sockets, rounds, options.seconds)
+        found[sockets] = _compared(filled, sockets, rounds, parts, options.seconds)
     del os.environ["LIVE_TICK_SECONDS"]
     return report.fanout(found, _dashboard(filled, options.sockets))
 
@@ -52,7 +55,7 @@ def _setting(filled: workspace.Workspace, sockets: int) -> ways.Setting:
 
 
 def _compared(
-    filled: workspace.Workspace, sockets: int, rounds: int, seconds: float
+    filled: workspace.Workspace, sockets: int, rounds: int, parts: int, seconds: float
 ) -> dict[str, Result]:
     setting = _setting(filled, sockets)
     with contextlib.ExitStack() as stack:
@@ -62,7 +65,7 @@ def _compared(
             note(f"connecting {sockets} sockets: {start.__name__}")
             running[start.__name__] = stack.enter_context(start(setting))
         note("measuring")
-        return compare(running, rounds=rounds, seconds=seconds)
+        return compare(running, rounds=rounds, seconds=seconds, parts=parts)
 
 
 def _dashboard(filled: workspace.Workspace, sockets: int) -> dict[str, float]:

@@ -14,9 +14,6 @@ from .ways import Event, Way
 
 #: Between isolated events: many ticks, so that none waits for one.
 ISOLATION_SECONDS = 0.1
-#: A series is measured in this many parts; the median part counts, so that
-#: housekeeping or a neighbour's burst in one of them does not.
-PARTS = 5
 IDLE_SECONDS = 3.0
 
 
@@ -32,6 +29,8 @@ class Result:
         cpu_us: CPU of the server per delivery in a series, in microseconds.
         bytes: what arrived, per delivery.
         deliveries: how many the series had.
+        parts: in how many it was measured.
+        busy_percent: of a core, during the series.
         idle_percent: of a core, while nothing happens.
         page_kb: what the server keeps in memory for each socket, in KiB.
     """
@@ -42,6 +41,8 @@ class Result:
     cpu_us: float
     bytes: float
     deliveries: int
+    parts: int
+    busy_percent: float
     idle_percent: float
     page_kb: float
 
@@ -51,7 +52,9 @@ class Result:
         return 1e6 / self.cpu_us
 
 
-def compare(ways: Mapping[str, Way], *, rounds: int, seconds: float) -> dict[str, Result]:
+def compare(
+    ways: Mapping[str, Way], *, rounds: int, seconds: float, parts: int
+) -> dict[str, Result]:
     """Measure all ways in turns, so that a machine that is slower for a while is
     slower for all of them.
 
@@ -59,6 +62,8 @@ def compare(ways: Mapping[str, Way], *, rounds: int, seconds: float) -> dict[str
         ways: servers with connected sockets, by name.
         rounds: isolated events for each.
         seconds: how long the series lasts for each.
+        parts: in which it is measured. The median part counts, so that housekeeping or a
+            neighbour's burst in some of them does not.
 
     Raises:
         Failed: a socket did not get exactly what it should have got.
@@ -70,11 +75,13 @@ def compare(ways: Mapping[str, Way], *, rounds: int, seconds: float) -> dict[str
         for name, way in in_turn(ways):
             times[name].append(isolated(way))
     idle = {name: idle_share(way) for name, way in in_turn(ways)}
-    parts: dict[str, list[Part]] = {name: [] for name in ways}
-    for _ in range(PARTS):
+    measured: dict[str, list[Part]] = {name: [] for name in ways}
+    for _ in range(parts):
         for name, way in in_turn(ways):
-            parts[name].append(series(way, seconds / PARTS))
-    return {name: summary(way, times[name], parts[name], idle[name]) for name, way in ways.items()}
+            measured[name].append(series(way, seconds / parts))
+    return {
+        name: summary(way, times[name], measured[name], idle[name]) for name, way in ways.items()
+    }
 
 
 def in_turn(ways: Mapping[str, Way]) -> Iterator[tuple[str, Way]]:
@@ -154,6 +161,8 @@ def summary(way: Way, times: Sequence[Times], parts: Sequence[Part], idle: float
         cpu_us=statistics.median(part.cpu / part.deliveries for part in parts) * 1e6,
         bytes=sum(part.bytes for part in parts) / deliveries,
         deliveries=deliveries,
+        parts=len(parts),
+        busy_percent=sum(part.cpu for part in parts) / sum(part.seconds for part in parts) * 100,
         idle_percent=idle * 100,
         page_kb=way.page_bytes / 1024,
     )

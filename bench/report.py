@@ -16,6 +16,7 @@ ROWS: Sequence[tuple[str, Figure, str]] = (
     ("the same, database write included, ms (median)", lambda r: r.last_whole_ms, ",.1f"),
     ("server CPU per delivery, µs", lambda r: r.cpu_us, ",.2f"),
     ("deliveries per CPU-second", lambda r: r.per_cpu_second, ",.0f"),
+    ("server CPU during the series, % of a core", lambda r: r.busy_percent, ",.0f"),
     ("bytes per delivery", lambda r: r.bytes, ",.0f"),
     ("deliveries measured", lambda r: r.deliveries, ",d"),
     ("memory of the server per socket, KiB", lambda r: r.page_kb, ",.1f"),
@@ -23,6 +24,7 @@ ROWS: Sequence[tuple[str, Figure, str]] = (
 )
 #: Rows for which a ratio says nothing.
 WITHOUT_RATIO = (
+    "server CPU during the series, % of a core",
     "deliveries measured",
     "memory of the server per socket, KiB",
     "server CPU while idle, % of a core",
@@ -50,8 +52,9 @@ def fanout(results: Mapping[int, Mapping[str, Result]], dashboard: Mapping[str, 
 - Isolated: events 100 ms apart; from the announcement (to the channel layer, or to the bare
   sender) until the last socket has the frame.
 - Per delivery: a series of events as fast as they are served, each in a frame of its own; the
-  server's user and system time, all threads, rendering and housekeeping included; median of
-  five parts. The tick is 1 ms here, so that it does not slow down the series.
+  server's user and system time, all threads, rendering and housekeeping included; the
+  median of {_parts(results)}. The tick is
+  1 ms here, so that it does not slow down the series.
 
 ### The dashboard
 
@@ -67,6 +70,12 @@ def fanout(results: Mapping[int, Mapping[str, Result]], dashboard: Mapping[str, 
         "dashboard": dict(dashboard),
     }
     return Section("One badge changes, many sockets show it", body, figures=figures)
+
+
+def _parts(results: Mapping[int, Mapping[str, Result]]) -> str:
+    """In how many parts the series were measured."""
+    told = (f"{by_way['ours'].parts} parts with {n:,} sockets" for n, by_way in results.items())
+    return ", of ".join(told)
 
 
 def _table(sockets: int, by_way: Mapping[str, Result]) -> str:

@@ -742,7 +742,7 @@ async def test_who_left_is_sent_nothing_and_leaves_nothing_behind(hub: Hub, boar
 async def test_the_people_here_are_those_with_a_socket(hub: Hub) -> None:
     """Whoever asks in between, and however many tabs they have."""
     (first, _), (second, _), (other, _) = socket(LEELA), socket(LEELA), socket(FRY)
-    steps = [
+    steps: list[tuple[Callable[..., None], tuple[Any, ...], set[int]]] = [
         (hub.join, (first, {}), {LEELA}),
         (hub.join, (second, {}), {LEELA}),
         (hub.join, (other, {}), {LEELA, FRY}),
