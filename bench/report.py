@@ -49,6 +49,9 @@ def fanout(results: Mapping[int, Mapping[str, Result]], dashboard: Mapping[str, 
 - *limit*: asyncio, one preframed `send` per socket.
 - All send the same fragment. Every socket was checked: exactly one frame per event, the
   last one right.
+- One client reads the sockets of all ways, on a core that it shares with Redis and with who
+  makes the events. It answers pings, and acknowledges what it has read by itself: otherwise
+  the next `send` of a server that pings would do that, and pay for it.
 - Isolated: events 100 ms apart; from the announcement (to the channel layer, or to the bare
   sender) until the last socket has the frame.
 - Per delivery: a series of events as fast as they are served, each in a frame of its own; the
