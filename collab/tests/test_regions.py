@@ -6,9 +6,11 @@ fails the suite.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import threading
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -17,11 +19,11 @@ from django.db.models.functions import Now
 from django.test import override_settings
 from django.utils import timezone
 
-from collab.live import process, regions
+from collab.live import bus, process, regions
 from collab.live.pages import live_page, permitted
 from collab.live.process import Process
 from collab.live.regions import Feed, Region
-from collab.live.testing import announced, visit
+from collab.live.testing import visit
 from collab.models import Activity, Document, Heading, Person
 from collab.operations import activity, documents, drafts, editing, headings, people
 from collab.operations.documents import Content
@@ -166,9 +168,21 @@ async def test_a_renewal_costs_nobody_else_anything(
     """Who reads or watches, or looks at the list: nothing is rendered for them."""
     fence = await take(document.pk, fry.pk)
     assert fence
+
+    def renewed() -> set[str]:
+        """The topics of the renewal alone: the page is still entered, in other threads."""
+        topics: set[str] = set()
+        announce, here = bus.announce, threading.get_ident()
+
+        def told(names: Iterable[str]) -> None:
+            (topics.update if threading.get_ident() == here else announce)(names)
+
+        with patch.object(bus, "announce", told):
+            editing.renew_all([(document.pk, fence)])
+        return topics
+
     async with visit(leela, url.format(pk=document.pk)) as page:
-        with announced() as topics:
-            await sync_to_async(editing.renew_all)([(document.pk, fence)])
+        topics = await sync_to_async(renewed)()
         assert topics
         for shown in page.regions:
             assert topics.isdisjoint(regions.topics_of(shown)), shown
