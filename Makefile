@@ -82,7 +82,8 @@ integration: .venv/.dev ## The same tests on real PostgreSQL and Redis
 
 .PHONY: e2e
 e2e: .venv/.tools ## People in real Chromium, on both set-ups, and both deployments
-	$(TEST_ENV) $(BIN)/pytest e2e -n 2
+	$(TEST_ENV) $(BIN)/pytest e2e -n 2 --ignore e2e/drills/test_processes.py
+	$(TEST_ENV) $(BIN)/pytest e2e/drills/test_processes.py  # in seconds: with no test beside
 
 .PHONY: drill
 drill: .venv/.tools ## The faults that editing and serving must survive, at full length

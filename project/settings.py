@@ -149,8 +149,8 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
     _database["ENGINE"] = "project.sqlite"
     # IMMEDIATE: a transaction that reads and then writes must not find the
     # database locked in between. WAL: readers never wait for the writer. No mmap_size: a
-    # connection throws its map away whenever another has written, and a badge that is read
-    # after each change then takes a third longer.
+    # connection throws its map away whenever another has written, and for a badge that is
+    # read after each change, making it anew takes longer than it saves.
     _database["OPTIONS"] = {
         **_database.get("OPTIONS", {}),
         "transaction_mode": "IMMEDIATE",

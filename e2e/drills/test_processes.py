@@ -55,14 +55,13 @@ def test_kill_9_with_500_sockets(stack: Stack, crowd: Crowd) -> None:
 
 @on_cluster
 def test_sigterm_with_200_sockets(stack: Stack, crowd: Crowd) -> None:
-    """200 people on a process that gets SIGTERM, and as many on another (half as many of
-    each beside other tests).
+    """200 people on a process that gets SIGTERM, and as many on another.
 
     Pass: each of the 200 is told "service restart" (1012); within 3 s all are
     connected to the other process, and all 400 pages are right; nobody's page ever
     counted fewer people.
     """
-    visitors = crowd.enter(length(200, full=400))
+    visitors = crowd.enter(400)
     crowd.connect(visitors)
     crowd.become_right(visitors, len(visitors), within=ENTERING, what="all are in")
     stayed, moving = visitors[::2], visitors[1::2]

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, ParamSpec, Self, TypeVar
 
-from django.db.backends.sqlite3.base import FORMAT_QMARK_REGEX, SQLiteCursorWrapper
+from django.db.backends.sqlite3.base import SQLiteCursorWrapper
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -95,8 +95,11 @@ _watch = Watch()
 
 @lru_cache(maxsize=512)
 def converted(query: str) -> str:
-    """A statement with Django's places for parameters (``%s``), with SQLite's."""
-    return FORMAT_QMARK_REGEX.sub("?", query).replace("%%", "%")
+    """A statement with Django's places for parameters (``%s``), with SQLite's: by Django's
+    own method, which looks at nothing of its cursor."""
+    convert: Any = SQLiteCursorWrapper.convert_query
+    answer: str = convert(None, query)
+    return answer
 
 
 class LimitedCursor(SQLiteCursorWrapper):
