@@ -14,9 +14,11 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pprint import pformat
 from types import MappingProxyType
 from typing import Any
 
+from autobahn.websocket import protocol as autobahn_protocol
 from autobahn.websocket.compress_deflate import (
     PerMessageDeflate,
     PerMessageDeflateOfferAccept,
@@ -97,6 +99,25 @@ class HardenedRequest(WebRequest):  # type: ignore[misc]
 
 #: Daphne has no setting for it, and looks it up here for each connection.
 http_protocol.WebRequest = HardenedRequest
+
+
+class Pretty:
+    """What autobahn tells the log of each connection's two dozen options, made into a text
+    where the log takes it. Autobahn makes it for nobody, which takes a quarter of its time
+    for a connection.
+
+    Args:
+        value: what is told.
+    """
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def __str__(self) -> str:
+        return pformat(self._value)
+
+
+autobahn_protocol.pformat = Pretty  # type: ignore[assignment,attr-defined]
 
 
 #: Of a handshake that is over.
@@ -380,6 +401,7 @@ MENTIONS: Sequence[tuple[Any, str]] = [
     (WebSocketProtocol.processHandshake, "self.http_request_data"),
     (WebSocketProtocol.processHandshake, "self.http_headers"),
     (WebSocketProtocol.processHandshake, "self.websocket_extensions"),
+    (autobahn_protocol.WebSocketProtocol._connectionMade, "pformat(configAttrLog)"),
     (WebSocketProtocol.onConnect, "self.clean_headers"),
     (WebSocketProtocol.onConnect, "self.request"),
     (WebSocketProtocol.onFrameData, "max_output_len"),

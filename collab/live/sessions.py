@@ -8,17 +8,28 @@ looks again at that person's sockets, and closes those without a right.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings
-from django.contrib.auth import SESSION_KEY, get_user, get_user_model
+from django.contrib.auth import (
+    BACKEND_SESSION_KEY,
+    HASH_SESSION_KEY,
+    SESSION_KEY,
+    get_user,
+    get_user_model,
+    load_backend,
+)
+from django.contrib.auth.backends import ModelBackend
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db.models.signals import post_delete, post_save
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
+from .prepared import Prepared
 from .topics import changed
 
 if TYPE_CHECKING:
@@ -28,6 +39,8 @@ if TYPE_CHECKING:
 #: may do whose page shows what depends on this topic.
 PERSON = "live.person:"
 RIGHTS = "live.rights:"
+#: How Django's own backend looks for a person.
+PLAIN = ModelBackend.get_user
 
 
 class SignedIn(NamedTuple):
@@ -51,13 +64,16 @@ class SignedIn(NamedTuple):
 
 
 def session_of(session_key: str) -> SignedIn | None:
-    """The session and its person, or None if it has ended. Reads the database."""
-    request = HttpRequest()
-    request.session = _store()(session_key)
-    user = get_user(request)
-    if not (user.is_authenticated and user.is_active):
-        return None
-    return SignedIn(user, request.session)
+    """The session and its person, or None if it has ended. Reads the database.
+
+    A thousand pages that come back after a restart ask this two thousand times, and Django
+    takes six times as long for it. So it is asked only what is not plain: its answer to
+    all else would be the same (``django.contrib.auth.get_user``).
+    """
+    if not _is_in_database():
+        return _as_django_says(session_key)
+    found = _found([session_key]).get(session_key)
+    return found if found is None or _is_plain(found) else _as_django_says(session_key)
 
 
 def person_of(session_key: str) -> AbstractBaseUser | None:
@@ -69,25 +85,68 @@ def person_of(session_key: str) -> AbstractBaseUser | None:
 def stamps_of(session_keys: Sequence[str]) -> dict[str, int]:
     """The stamps of those of these sessions that go on, by key. It reads the database twice
     for all of them, where sessions are in the database, and asks for each elsewhere."""
+    if _is_in_database():
+        return {key: one.stamp for key, one in _found(session_keys).items()}
+    found = {key: session_of(key) for key in session_keys}
+    return {key: one.stamp for key, one in found.items() if one}
+
+
+def _as_django_says(session_key: str) -> SignedIn | None:
+    """Whoever is behind a session, by Django's own ways."""
+    request = HttpRequest()
+    request.session = _store()(session_key)
+    user = get_user(request)
+    if not (user.is_authenticated and user.is_active):
+        return None
+    return SignedIn(user, request.session)
+
+
+def _is_plain(found: SignedIn) -> bool:
+    """Is it beyond question that this is the person's session? (Another backend may ask
+    for more; a password changes what a session must know; and a secret that was changed
+    has a grace.)"""
+    path = found.session.get(BACKEND_SESSION_KEY)
+    if path not in settings.AUTHENTICATION_BACKENDS:
+        return False
+    backend: Any = load_backend(path)
+    if getattr(type(backend), "get_user", None) is not PLAIN:
+        return False
+    known = str(found.session.get(HASH_SESSION_KEY, ""))
+    is_same = constant_time_compare(known, found.person.get_session_auth_hash())
+    return is_same and bool(backend.user_can_authenticate(found.person))
+
+
+def _is_in_database() -> bool:
+    return hasattr(_store(), "get_model_class")
+
+
+def _found(session_keys: Sequence[str]) -> dict[str, SignedIn]:
+    """Those of these sessions that are in the database, are not over, and whose person is
+    active. It is not asked whether they know the password that the person has now."""
     store = _store()
-    if not hasattr(store, "get_model_class"):
-        found = {key: session_of(key) for key in session_keys}
-        return {key: one.stamp for key, one in found.items() if one}
-    rows = store.get_model_class().objects.filter(
-        session_key__in=session_keys, expire_date__gt=timezone.now()
-    )
+    now = timezone.now()
     sessions = {
-        key: store(key).decode(data)
-        for key, data in rows.values_list("session_key", "session_data")
+        row.session_key: store(row.session_key).decode(row.session_data)
+        for row in _rows_of(store.get_model_class()).objects(session_keys)
+        if row.expire_date > now
     }
-    owners = {session.get(SESSION_KEY) for session in sessions.values()} - {None}
-    accounts = get_user_model().objects.filter(pk__in=owners, is_active=True)
-    people = {str(person.pk): person for person in accounts}
+    owners = {key: str(session.get(SESSION_KEY, "")) for key, session in sessions.items()}
+    wanted = {int(owner) for owner in owners.values() if owner.isdecimal()}
+    people = {str(person.pk): person for person in _PEOPLE.objects(list(wanted))}
     return {
-        key: SignedIn(people[session[SESSION_KEY]], session).stamp
+        key: SignedIn(people[owners[key]], session)
         for key, session in sessions.items()
-        if session.get(SESSION_KEY) in people
+        if owners[key] in people and people[owners[key]].is_active
     }
+
+
+@cache
+def _rows_of(model: type[AbstractBaseSession]) -> Prepared:
+    """The rows of sessions by their keys."""
+    return Prepared(lambda keys: model._default_manager.filter(session_key__in=keys), str)  # noqa: SLF001
+
+
+_PEOPLE = Prepared(lambda ids: get_user_model()._default_manager.filter(pk__in=ids))  # noqa: SLF001
 
 
 def is_switched_off(user_id: int) -> bool:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.db.models.functions import Now
 
 from collab import listeners, queries
@@ -78,6 +78,32 @@ def test_a_query_without_keys_is_built_once_too() -> None:
         Person.objects.create(username=name)
     assert prepared.all() == [("amy",), ("kif",)]
     assert len(built) == 1
+
+
+def _whole(ids: Sequence[int]) -> Any:
+    """With something before and something behind what belongs to the objects."""
+    return Person.objects.extra(select={"first": "1"}).annotate(n=Count("pk")).filter(pk__in=ids)
+
+
+def test_objects_are_those_that_django_makes(django_assert_num_queries: Any) -> None:
+    """In every field, whatever its kind; they know their database, and can be saved."""
+    for name in ("amy", "kif", "zapp"):
+        Person.objects.create_user(name, password="a long password", is_staff=name == "kif")
+    Person.objects.filter(username="amy").update(last_login=Now())
+    prepared = Prepared(_whole)
+    known = {person.pk: person for person in Person.objects.all()}
+    prepared.objects([1])
+    with django_assert_num_queries(1):
+        found = prepared.objects(list(known))
+    assert len(found) == 3
+    for person in found:
+        for field in Person._meta.concrete_fields:
+            here, there = (getattr(one, field.attname) for one in (person, known[person.pk]))
+            assert (here, type(here)) == (there, type(there))
+        assert person._state.db == "default"
+        assert not person._state.adding
+    with django_assert_num_queries(0):
+        assert prepared.objects([]) == []
 
 
 PAST, FUTURE = Now() - timedelta(hours=1), Now() + timedelta(hours=1)

@@ -15,9 +15,10 @@ import pytest
 from autobahn.websocket.compress import PERMESSAGE_COMPRESSION_EXTENSION
 from autobahn.websocket.compress_deflate import PerMessageDeflateOffer
 from daphne.http_protocol import WebRequest
-from daphne.ws_protocol import WebSocketProtocol
+from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
+from twisted.internet.testing import StringTransport
 
 from collab.live.conf import conf
 from collab.live.deflate import deflated
@@ -53,6 +54,33 @@ def test_who_sends_more_than_can_be_read_is_cut() -> None:
     assert meter.counts["cut_flood"] == counted + 1
     box.put_nowait(END)
     assert queue.get_nowait() == END
+
+
+def test_no_text_is_made_for_a_log_that_does_not_take_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of all the options of a connection, at each that comes."""
+    made, told = [], []
+
+    def pretty(value: object) -> str:
+        made.append(value)
+        return "pretty"
+
+    def connect(**attributes: object) -> None:
+        factory: Any = WebSocketFactory(Mock())
+        factory.protocol = LiveProtocol
+        protocol = factory.buildProtocol(None)
+        vars(protocol).update(attributes)
+        transport: Any = StringTransport()  # type: ignore[no-untyped-call]
+        protocol.makeConnection(transport)
+
+    def tell(text: str, **options: object) -> None:
+        told.append(text.format(**options))
+
+    monkeypatch.setattr(server, "pformat", pretty)
+    connect()
+    assert not made
+    connect(log=Mock(debug=tell))
+    assert made
+    assert "\npretty" in told
 
 
 def test_who_waits_to_be_read_may_send_on() -> None:
