@@ -28,7 +28,7 @@ from .client import Clients, Failed, Reader, handshake
 from .driver import Plan, drive
 from .figures import quantile
 from .following import Change, Followers, delays
-from .machine import cores, cpu_seconds, on_core
+from .machine import cores, cpu_seconds, on_core, uncollected
 from .processes import free_port, python, running
 from .results import Section
 from .storm_report import section
@@ -124,12 +124,13 @@ def _driven(plan: Plan, clients: Clients) -> tuple[list[Change], float]:
     with ProcessPoolExecutor(1, spawning, django.setup) as process:
         process.submit(time.perf_counter).result()  # it has started
         clients.reader.idle(0.1)
-        began = time.perf_counter()
-        driving = process.submit(drive, plan)
-        while not driving.done():
-            clients.reader.pump(0.05)
-        seconds = time.perf_counter() - began
-        clients.quieten(QUIET_SECONDS)
+        with uncollected():
+            began = time.perf_counter()
+            driving = process.submit(drive, plan)
+            while not driving.done():
+                clients.reader.pump(0.05)
+            seconds = time.perf_counter() - began
+            clients.quieten(QUIET_SECONDS)
         return driving.result(), seconds
 
 
