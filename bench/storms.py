@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import multiprocessing
 import random
+import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -27,7 +28,7 @@ from . import conventional, ways, workspace
 from .client import Clients, Failed, Reader, handshake
 from .driver import Plan, drive
 from .figures import quantile
-from .following import Change, Followers, delays
+from .following import FRAGMENT, Change, Followers, delays
 from .machine import cores, cpu_seconds, on_core, uncollected
 from .processes import free_port, python, running
 from .results import Section
@@ -41,6 +42,8 @@ TICK_RATE, STORM_RATE = 3000, 300
 QUIET_SECONDS = 2.0
 #: Delays are looked at on every so-manieth socket, rightness on all.
 SAMPLE = 20
+#: When events happen that are told at the end of a tick, in ticks before it.
+WITHIN_A_TICK = (0.1, 0.3, 0.5, 0.7, 0.9)
 #: The conventional way gets the changes of this time, and as long to serve them
 #: as the measured series takes.
 CONVENTIONAL_SECONDS = 0.1
@@ -182,28 +185,53 @@ def _conventional(
 
 
 def _bare(ours: Mapping[str, float], sockets: int) -> dict[str, float]:
-    """As many frames of the same length, written by a bare loop: what the system takes
-    for copying them, and nobody can do without."""
+    """As many frames of the same length, one each tick, written by a bare loop: what the
+    system takes for copying them, and the machine for its pauses, nobody can do without."""
     server_core, client_core = cores()
     rounds = round(ours["frames"] / sockets)
-    port, marker = free_port(), b"<fragment>"
-    text = marker.ljust(round(ours["frame_bytes"]), b".")
+    port = free_port()
+    text = FRAGMENT.ljust(round(ours["frame_bytes"]), b".")
     command = python("-m", "bench.limit", str(port))
     log = Path(settings.DATA_DIR) / "limit.log"
     with running(command, port, core=server_core, log=log) as server, on_core(client_core):
-        assert server.stdin is not None
-        clients = Clients(Reader(), marker)
+        clients = Followers(Reader(), are_alike=True)
         clients.connect(port, [handshake(port)] * sockets)
         clients.reader.idle(ways.SETTLING_SECONDS)
         before = cpu_seconds(server.pid)
-        for number in range(1, rounds + 1):
-            server.stdin.write(len(text).to_bytes(4, "big") + text)
-            server.stdin.flush()
-            clients.receive(number * sockets)
+        with uncollected():
+            told = _paced(server, text, clients, rounds)
         used = cpu_seconds(server.pid) - before
-        clients.verify(rounds, marker)
         clients.close()
-    return {"cpu_us": used / rounds / sockets / ours["fragments"] * ours["frames"] * 1e6}
+    if {len(frames) for frames in clients.frames.values()} != {rounds}:
+        raise Failed("A socket of the bare loop missed a frame.")
+    waited = [
+        at - moment + conf().tick_seconds * share
+        for number in range(0, sockets, SAMPLE)
+        for (at, _), moment in zip(clients.frames[number], told, strict=True)
+        for share in WITHIN_A_TICK
+    ]
+    return {
+        "cpu_us": used / rounds / sockets / ours["fragments"] * ours["frames"] * 1e6,
+        "p99_ms": quantile(waited, 0.99) * 1e3,
+    }
+
+
+def _paced(
+    server: subprocess.Popen[bytes], text: bytes, clients: Followers, rounds: int
+) -> list[float]:
+    """Let the bare loop write once each tick, as often as told; returns when."""
+    assert server.stdin is not None
+    told: list[float] = []
+    due = time.perf_counter()
+    for _ in range(rounds):
+        due += conf().tick_seconds
+        while (early := due - time.perf_counter()) > 0:
+            clients.reader.pump(early)
+        told.append(time.perf_counter())
+        server.stdin.write(len(text).to_bytes(4, "big") + text)
+        server.stdin.flush()
+    clients.receive(rounds * len(clients))
+    return told
 
 
 async def _announce(filled: workspace.Workspace, plan: Plan) -> None:

@@ -145,7 +145,7 @@ def _storms(figures: Figures) -> list[Target]:
         f"falls behind: {figures[name]['conventional']['share']:.1%} in time"
         for name in ("tick", "storm")
     ]
-    bare = figures["tick"]["limit"]["cpu_us"]
+    bare, least_ms = (figures["tick"]["limit"][key] for key in ("cpu_us", "p99_ms"))
     more = double["cpu_percent"] / tick["cpu_percent"]
     return [
         Target(
@@ -157,9 +157,10 @@ def _storms(figures: Figures) -> list[Target]:
         ),
         Target(
             "the same, from event to page, p99",
-            (behind[0], "–", f"{tick['p99_ms']:,.0f} ms"),
+            (behind[0], f"{least_ms:,.0f} ms", f"{tick['p99_ms']:,.0f} ms"),
             "≤ 40 ms",
             tick["p99_ms"] <= 40,
+            (None, tick["p99_ms"] / least_ms),
         ),
         Target(
             "the same, CPU at twice the events",
