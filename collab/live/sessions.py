@@ -7,7 +7,7 @@ looks again at that person's sockets, and closes those without a right.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -52,7 +52,7 @@ class SignedIn(NamedTuple):
     """
 
     person: AbstractBaseUser
-    session: SessionBase | dict[str, Any]
+    session: SessionBase | Mapping[str, Any]
 
     @property
     def stamp(self) -> int:
@@ -67,13 +67,17 @@ def session_of(session_key: str) -> SignedIn | None:
     """The session and its person, or None if it has ended. Reads the database.
 
     A thousand pages that come back after a restart ask this two thousand times, and Django
-    takes six times as long for it. So it is asked only what is not plain: its answer to
+    takes several times as long for it. So it is asked only what is not plain: its answer to
     all else would be the same (``django.contrib.auth.get_user``).
     """
-    if not _is_in_database():
-        return _as_django_says(session_key)
-    found = _found([session_key]).get(session_key)
-    return found if found is None or _is_plain(found) else _as_django_says(session_key)
+    if _is_in_database():
+        going_on = _going_on([session_key])
+        if not going_on:
+            return None
+        found = _signed_in(going_on).get(session_key)
+        if found is not None and _is_plain(found):
+            return found
+    return _as_django_says(session_key)
 
 
 def person_of(session_key: str) -> AbstractBaseUser | None:
@@ -86,7 +90,7 @@ def stamps_of(session_keys: Sequence[str]) -> dict[str, int]:
     """The stamps of those of these sessions that go on, by key. It reads the database twice
     for all of them, where sessions are in the database, and asks for each elsewhere."""
     if _is_in_database():
-        return {key: one.stamp for key, one in _found(session_keys).items()}
+        return {key: one.stamp for key, one in _signed_in(_going_on(session_keys)).items()}
     found = {key: session_of(key) for key in session_keys}
     return {key: one.stamp for key, one in found.items() if one}
 
@@ -120,16 +124,19 @@ def _is_in_database() -> bool:
     return hasattr(_store(), "get_model_class")
 
 
-def _found(session_keys: Sequence[str]) -> dict[str, SignedIn]:
-    """Those of these sessions that are in the database, are not over, and whose person is
-    active. It is not asked whether they know the password that the person has now."""
-    store = _store()
-    now = timezone.now()
-    sessions = {
+def _going_on(session_keys: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    """What those of these sessions say that are in the database and not over."""
+    store, now = _store(), timezone.now()
+    return {
         row.session_key: store(row.session_key).decode(row.session_data)
         for row in _rows_of(store.get_model_class()).objects(session_keys)
         if row.expire_date > now
     }
+
+
+def _signed_in(sessions: Mapping[str, Mapping[str, Any]]) -> dict[str, SignedIn]:
+    """Those of these sessions whose person is active. It is not asked whether they know the
+    password that the person has now."""
     owners = {key: str(session.get(SESSION_KEY, "")) for key, session in sessions.items()}
     wanted = {int(owner) for owner in owners.values() if owner.isdecimal()}
     people = {str(person.pk): person for person in _PEOPLE.objects(list(wanted))}

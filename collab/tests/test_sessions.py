@@ -31,6 +31,13 @@ class Selective(ModelBackend):
         return found if found is not None and found.username != "kif" else None
 
 
+class Wide(ModelBackend):
+    """One that finds somebody for everybody."""
+
+    def get_user(self, user_id: int) -> Person | None:
+        return super().get_user(user_id) or Person.objects.get(username="kif")
+
+
 class Strict(ModelBackend):
     """One that lets some people not in."""
 
@@ -62,15 +69,24 @@ def content(**values: object) -> Happening:
     return happen
 
 
-def backend(backend: type[ModelBackend]) -> Happening:
-    """The only backend is another one, which the session is of."""
+def backend(backend: type[ModelBackend], *, of_nobody: bool = False) -> Happening:
+    """The only backend is another one, which the session is of; perhaps of a person who
+    is not there."""
     path = f"{__name__}.{backend.__name__}"
 
     def happen(settings: Settings, key: str) -> None:
         settings.AUTHENTICATION_BACKENDS = [path]
         content(**{BACKEND_SESSION_KEY: path})(settings, key)
+        if of_nobody:
+            of_a_stranger(settings, key)
 
     return happen
+
+
+def of_a_stranger(settings: Settings, key: str) -> None:
+    """The session is of a person who never was. (A row with such an owner cannot be.)"""
+    values = {**SessionStore(key).load(), SESSION_KEY: "123456789"}
+    row(session_data=SessionStore().encode(values))(settings, key)
 
 
 def secret(*, has_grace: bool) -> Happening:
@@ -93,14 +109,7 @@ CASES: Mapping[str, tuple[Happening, bool]] = {
     "it has ended": (lambda settings, key: SignIn.objects.get(pk=key).delete(), False),
     "it cannot be read": (row(session_data="odd"), False),
     "nobody's": (content(**{SESSION_KEY: None}), False),
-    "somebody's who never was": (
-        lambda settings, key: row(
-            session_data=SessionStore().encode(
-                {**SessionStore(key).load(), SESSION_KEY: "123456789"}
-            )
-        )(settings, key),
-        False,
-    ),
+    "somebody's who never was": (of_a_stranger, False),
     "of no backend": (content(**{BACKEND_SESSION_KEY: ""}), False),
     "of a backend that is no more": (content(**{BACKEND_SESSION_KEY: "a.Backend"}), False),
     "it knows no password": (content(**{HASH_SESSION_KEY: ""}), False),
@@ -109,6 +118,7 @@ CASES: Mapping[str, tuple[Happening, bool]] = {
     "another secret": (secret(has_grace=False), False),
     "another secret, with a grace": (secret(has_grace=True), True),
     "a backend that finds them not": (backend(Selective), False),
+    "a backend that finds more": (backend(Wide, of_nobody=True), True),
     "a backend that lets them not in": (backend(Strict), False),
 }
 
