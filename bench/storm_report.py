@@ -28,9 +28,11 @@ def section(sockets: int, tick_seconds: float, figures: Figures) -> Section:
     Args:
         sockets: how many showed it.
         tick_seconds: least time between two flushes.
-        figures: by measurement (``tick``, ``double``, ``storm``) and way.
+        figures: by measurement (``tick``, ``double``, ``storm``) and way; and the machine's
+            own ``pauses``.
     """
-    named = {name: TITLES[name].format(round(by["ours"]["rate"])) for name, by in figures.items()}
+    held = figures["machine"]["pauses"]
+    named = {n: title.format(round(figures[n]["ours"]["rate"])) for n, title in TITLES.items()}
     head = ("", *named.values())
     rows = [
         (title, *(format(figures[name]["ours"][key], form) for name in named))
@@ -55,6 +57,9 @@ def section(sockets: int, tick_seconds: float, figures: Figures) -> Section:
   each page gets something else, as it is. A bare loop that writes frames of the same length
   at the same pace takes {bare["cpu_us"]:,.2f} µs per fragment, and {bare["p99_ms"]:,.0f} ms pass
   (p99) from some time in a tick to a page: that is the system's part.
+- The machine's own pauses are in all delays. Two loops that did nothing but count, one on
+  each core, were held up for {held["share"]:.1%} of {held["seconds"]:.0f} s just after, and for up
+  to {held["longest_ms"]:,.0f} ms at a time.
 - The conventional way falls behind. While the same goes on, it serves
 {served}.
 """

@@ -12,7 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from .following import FRAGMENT, Change, Followers, delays
 from .machine import cores, cpu_seconds, on_core, uncollected
 from .processes import free_port, python, running
 from .results import Section
+from .steadiness import pauses
 from .storm_report import section
 
 HOLDERS = 40
@@ -42,6 +43,8 @@ TICK_RATE, STORM_RATE = 3000, 300
 QUIET_SECONDS = 2.0
 #: Delays are looked at on every so-manieth socket, rightness on all.
 SAMPLE = 20
+#: How long the machine's own pauses are looked for.
+PAUSES_SECONDS = 8.0
 #: When events happen that are told at the end of a tick, in ticks before it.
 WITHIN_A_TICK = (0.1, 0.3, 0.5, 0.7, 0.9)
 #: The conventional way gets the changes of this time, and as long to serve them
@@ -73,6 +76,7 @@ def measure(options: argparse.Namespace) -> Section:
         if name != "double":
             figures[name]["conventional"] = _conventional(filled, plan, shown)
     figures["tick"]["limit"] = _bare(figures["tick"]["ours"], options.sockets)
+    figures["machine"] = {"pauses": asdict(pauses(PAUSES_SECONDS))}
     return section(options.sockets, conf().tick_seconds, figures)
 
 
