@@ -111,6 +111,8 @@ def main() -> int:
     facts = machine.description()
     figures = options.output.with_name(FIGURES)
     promises_kept, run = True, Moment.now()
+    if not options.sections:
+        figures.unlink(missing_ok=True)  # no row of the table is another call's
     for name in options.sections or SECTIONS:
         moment = Moment.now()
         with tempfile.TemporaryDirectory(prefix="collab-bench-") as folder:
