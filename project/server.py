@@ -103,8 +103,7 @@ http_protocol.WebRequest = HardenedRequest
 
 class Pretty:
     """What autobahn tells the log of each connection's two dozen options, made into a text
-    where the log takes it. Autobahn makes it for nobody, which takes a quarter of its time
-    for a connection.
+    where the log takes it. Autobahn makes it at each connection, mostly for nobody.
 
     Args:
         value: what is told.
