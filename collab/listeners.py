@@ -47,17 +47,19 @@ def note_opened(pages: Sequence[Page], **kwargs: Any) -> None:
 @receiver([joined, returned])
 def give_back_leases(pages: Sequence[Page], **kwargs: Any) -> None:
     """A page that was away (asleep, without a network) goes on where it was, and
-    whatever it holds lasts for a whole time from now, if its person may still hold it.
+    whatever it holds lasts for a whole time from now, if its person may still hold it
+    and has not given it back: of a page that was left right after it was entered this
+    may be the first, and the last, that is heard.
     Its editor is told soon: the next heartbeat renews all pens, since news of one must
     not be taken for news of another."""
     global _renewed_at
     rightful = _rightful(pages)
     for document, page, claim in rightful:
         if claim.pen:
-            editing.regain(document, page.user_id, claim.pen)
+            editing.resume(document, page.user_id, claim.pen)
             _renewed_at = LONG_AGO
         if claim.heading:
-            headings.regain(document, page.user_id, claim.heading)
+            headings.resume(document, page.user_id, claim.heading)
     pens, others = _held(rightful)
     editing.renew(pens)
     headings.renew(others)
@@ -81,9 +83,9 @@ def free_leases(pages: Sequence[Page], **kwargs: Any) -> None:
     for document, page, claim in _claims(pages):
         here = queries.claims(page.user_id, document)
         if claim.pen and all(other.pen != claim.pen for other in here):
-            editing.release(document, page.user_id, claim.pen)
+            editing.lapse(document, page.user_id, claim.pen)
         if claim.heading and all(other.heading != claim.heading for other in here):
-            headings.release(document, page.user_id, claim.heading)
+            headings.lapse(document, page.user_id, claim.heading)
 
 
 @receiver(left)

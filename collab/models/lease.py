@@ -38,8 +38,10 @@ def _expiry() -> Any:
     return Now() + timedelta(seconds=LEASE_SECONDS)
 
 
-#: A row nobody holds. A grant and a release both end all that was asked.
-_NOBODY: dict[str, Any] = {"holder": None, "held_at": None, "expires_at": None, "active_at": None}
+#: A row nobody holds. A grant and a release both end all that was asked. Of a lease that
+#: has lapsed stays since when it was held, which tells it from one that was given back.
+_LAPSED: dict[str, Any] = {"holder": None, "expires_at": None, "active_at": None}
+_NOBODY: dict[str, Any] = {**_LAPSED, "held_at": None}
 _UNASKED: dict[str, Any] = {
     "asked_by": None,
     "asked_at": None,
@@ -74,6 +76,10 @@ class LeaseQuerySet(models.QuerySet["Any"]):
     def expired(self) -> Self:
         """Rows whose holder has not been heard of in time."""
         return self.filter(holder__isnull=False, expires_at__lt=Now()).order_by()
+
+    def not_given_back(self) -> Self:
+        """Rows whose last lease holds, or has lapsed: nobody meant it to end."""
+        return self.filter(held_at__isnull=False)
 
     def held_under(self, pk: int, person_id: int, fence: int) -> Self:
         """The row, if this is its present lease (even one that has run out and
@@ -129,8 +135,8 @@ class LeaseQuerySet(models.QuerySet["Any"]):
         return self._grant(self.filter(free | own, pk=pk), person_id)
 
     def regain(self, pk: int, person_id: int, fence: int) -> bool:
-        """Take up the lease again under the fence it had, for a page that was away
-        while it ended, if nobody has taken it since."""
+        """Take up the lease again under the fence it had, for a page whose lease has
+        ended, if nobody has taken it since."""
         free = Q(holder__isnull=True) | Q(holder=person_id, expires_at__lt=Now())
         rows = self.filter(free, pk=pk, fence=fence)
         times = {"held_at": Now(), "active_at": Now(), "expires_at": _expiry()}
@@ -217,10 +223,15 @@ class LeaseQuerySet(models.QuerySet["Any"]):
         """
         return self.update(**_NOBODY, **_UNASKED, **also)
 
+    def lapse(self) -> int:
+        """Free these rows since their holders' pages are gone, which may yet come back
+        (:meth:`not_given_back`); returns how many there were."""
+        return self.update(**_LAPSED, **_UNASKED)
+
     def clear_expired(self) -> list[int]:
         """Free all expired leases; returns the rows that this call freed."""
         overdue = list(self.expired().values_list("pk", "fence"))
-        return [pk for pk, fence in overdue if self.expired().filter(pk=pk, fence=fence).revoke()]
+        return [pk for pk, fence in overdue if self.expired().filter(pk=pk, fence=fence).lapse()]
 
     # Asking and handing over.
 

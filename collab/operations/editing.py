@@ -45,9 +45,17 @@ def take(
 
 @transaction.atomic
 def regain(pk: int, person_id: int, fence: int) -> bool:
-    """Take the pen up again for a page that is back, if nobody has taken it since.
-    That the person edits is no news."""
+    """Take the pen up again for who asks for it, if nobody has taken it since. That the
+    person edits is no news."""
     return _told(pk, is_changed=Document.objects.present().regain(pk, person_id, fence))
+
+
+@transaction.atomic
+def resume(pk: int, person_id: int, fence: int) -> bool:
+    """The same for a page that has come, or is back, and was not asked. What somebody has
+    given back stays so: a page can be left before it is heard of."""
+    rows = Document.objects.present().not_given_back()
+    return _told(pk, is_changed=rows.regain(pk, person_id, fence))
 
 
 @transaction.atomic
@@ -92,6 +100,14 @@ def move(pk: int, person_id: int) -> int | None:
 def release(pk: int, person_id: int, fence: int) -> None:
     """Give the pen back. Without effect if it has been taken over meanwhile."""
     if Document.objects.release(pk, person_id, fence):
+        _announce(pk)
+
+
+@transaction.atomic
+def lapse(pk: int, person_id: int, fence: int) -> None:
+    """The page that has the pen is gone; if it comes back, and the pen is still free, it
+    can :func:`resume`."""
+    if Document.objects.held_under(pk, person_id, fence).lapse():
         _announce(pk)
 
 

@@ -44,9 +44,10 @@ def move(pk: int, person_id: int) -> int | None:
 
 
 @transaction.atomic
-def regain(pk: int, person_id: int, fence: int) -> None:
-    """Take the lease up again for a page that is back, if nobody has taken it since."""
-    if _present(pk) and Heading.objects.regain(pk, person_id, fence):
+def resume(pk: int, person_id: int, fence: int) -> None:
+    """Take the lease up again for a page that has come, or is back, if nobody has taken it
+    since, or has given it back."""
+    if _present(pk) and Heading.objects.not_given_back().regain(pk, person_id, fence):
         _announce(pk)
 
 
@@ -54,6 +55,13 @@ def regain(pk: int, person_id: int, fence: int) -> None:
 def release(pk: int, person_id: int, fence: int) -> None:
     """Give the lease back. Without effect if it has been taken over meanwhile."""
     if Heading.objects.release(pk, person_id, fence):
+        _announce(pk)
+
+
+@transaction.atomic
+def lapse(pk: int, person_id: int, fence: int) -> None:
+    """The page that has the lease is gone; if it comes back, it can :func:`resume`."""
+    if Heading.objects.held_under(pk, person_id, fence).lapse():
         _announce(pk)
 
 

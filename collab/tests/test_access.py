@@ -577,6 +577,7 @@ def test_a_page_that_is_back_gets_only_what_its_person_may_hold(
     person = cast["owner" if how == "demoted" else "editor"]
     fence, heading = editing.take(secret.pk, person.pk), headings.take(secret.pk, person.pk)
     page = Page("p", person.pk, f"document:{secret.pk}", "editing", f"{fence}-{heading}")
+    listeners.free_leases(pages=[page])
     loses(person, secret, how)
     listeners.give_back_leases(pages=[page])
     assert Document.objects.get(pk=secret.pk).holder is None
@@ -603,7 +604,7 @@ def test_a_page_that_is_back_gets_what_its_person_may_hold(
     assert permissions.writers(pairs) == expected
     editor = cast["editor"]
     fence = editing.take(secret.pk, editor.pk)
-    editing.release(secret.pk, editor.pk, fence or 0)
+    editing.lapse(secret.pk, editor.pk, fence or 0)
     page = Page("p", editor.pk, f"document:{secret.pk}", "editing", f"{fence}")
     listeners.give_back_leases(pages=[page])
     assert Document.objects.get(pk=secret.pk).holder == editor

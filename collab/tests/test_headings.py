@@ -70,6 +70,11 @@ def test_every_rule_of_the_lease_holds_here(document: Document, fry: Person, lee
     assert rows.renew([(pk, 3)]) == 1
     ago(document, expires_at=1)
     assert rows.clear_expired() == [pk]
+    assert rows.not_given_back().regain(pk, fry.pk, 3)
+    assert rows.held_under(pk, fry.pk, 3).lapse()
+    assert rows.not_given_back().regain(pk, fry.pk, 3)
+    assert rows.release(pk, fry.pk, 3)
+    assert not rows.not_given_back().regain(pk, fry.pk, 3)
     assert rows.regain(pk, fry.pk, 3)
     assert rows.release(pk, fry.pk, 3)
     document.refresh_from_db()
@@ -146,7 +151,7 @@ def test_in_the_trash_nothing_changes(
     assert rows.get(pk=document.pk).holder is None
     assert headings.take(document.pk, fry.pk) is None
     assert headings.move(document.pk, fry.pk) is None
-    headings.regain(document.pk, fry.pk, fence)
+    headings.resume(document.pk, fry.pk, fence)
     assert rows.get(pk=document.pk).holder is None
     with pytest.raises(StaleHeading):
         change(document, fry, fence)

@@ -22,7 +22,7 @@ from collab.operations.documents import Content
 
 ACTIONS = (
     *("open", "type", "type over", "save", "publish", "done"),
-    *("lapse", "expire", "silence", "renew", "regain", "take back"),
+    *("lapse", "expire", "silence", "renew", "regain", "resume", "take back"),
     *("ask", "keep", "hand over", "seize", "move", "withdraw"),
     *("trash", "restore", "rename", "go on"),
 )
@@ -41,6 +41,7 @@ HABITS = (
     ("ask", "silence", "move", "type"),
     ("take back", "publish"),
     ("regain", "type", "publish"),
+    ("resume", "type", "publish"),
 )
 Step = tuple[int, tuple[str, ...]]
 STEPS = st.lists(
@@ -52,7 +53,8 @@ STEPS = st.lists(
     max_size=12,
 )
 #: What must come in each run, however the others turn out: a merge, changes that overlap,
-#: a pen that is taken back, and one that is not because somebody has written.
+#: a pen that is taken back, one that is not because somebody has written, and one that was
+#: given back before its page was heard of.
 MERGED: list[Step] = [
     (0, ("open", "type", "expire")),
     (1, ("open", "type", "publish", "done")),
@@ -69,6 +71,7 @@ TAKEN_BACK: list[Step] = [
     (0, ("take back", "type", "publish")),
 ]
 REWRITTEN: list[Step] = [*MERGED[:2], (0, ("take back", "publish"))]
+GIVEN_BACK: list[Step] = [(0, ("open", "done", "resume", "type"))]
 
 
 @dataclass
@@ -92,6 +95,8 @@ class Workspace:
         self.saved = [TEXT]
         self.title = "T"
         self.clock = 0
+        #: The fence of a lease that was meant to end, till it is taken up again.
+        self.given_back: int | None = None
 
     @property
     def document(self) -> Document:
@@ -140,7 +145,7 @@ class Workspace:
         after = self.document
         assert not (after.trashed_at and after.holder_id), "somebody edits in the trash"
         assert after.fence >= before.fence
-        if action != "regain" and after.holder_id not in (None, before.holder_id):
+        if action not in ("regain", "resume") and after.holder_id not in (None, before.holder_id):
             assert after.fence > before.fence
 
     def taken(self, person: int, how: str) -> int | None:
@@ -171,6 +176,7 @@ class Workspace:
         assert act(self.pk, person) == (was_there == (action == "trash"))
         if action == "trash":
             assert self.document.asked_by_id is self.document.holder_id is None
+            self.given_back = self.document.fence
 
     def rename(self, person: int) -> None:
         """Whoever writes meanwhile is not asked: title and cover have their own lease."""
@@ -200,10 +206,11 @@ class Workspace:
             "publish": lambda: self.publish(who, page),
             "renew": lambda: self.renew(page),
             "regain": lambda: self.regain(person, page),
+            "resume": lambda: self.resume(person, page),
             "take back": lambda: self.take_back(person, page),
             "keep": lambda: editing.keep(self.pk, person, page.fence),
             "hand over": lambda: editing.hand_over(self.pk, person, page.fence),
-            "done": lambda: editing.release(self.pk, person, page.fence),
+            "done": lambda: self.done(person, page),
         }
         acts[action]()
 
@@ -317,13 +324,32 @@ class Workspace:
         else:
             assert not is_over(after)
 
-    def regain(self, person: int, page: Stay) -> None:
-        """The page is back: the pen is its own again unless somebody has taken it since."""
+    def done(self, person: int, page: Stay) -> None:
         before = self.document
-        is_free = before.holder_id is None or (before.holder_id == person and is_over(before))
-        may = before.fence == page.fence and is_free and before.trashed_at is None
+        editing.release(self.pk, person, page.fence)
+        if (before.holder_id, before.fence) == (person, page.fence):
+            self.given_back = page.fence
+
+    def regain(self, person: int, page: Stay) -> None:
+        """Somebody goes on: the pen is theirs again unless somebody has taken it since."""
+        may = self.is_untaken(person, page)
         assert editing.regain(self.pk, person, page.fence) == may
+        self.has_again(person, page, may=may)
+
+    def resume(self, person: int, page: Stay) -> None:
+        """The page is back: the same, unless its person has given it back."""
+        may = self.is_untaken(person, page) and self.given_back != page.fence
+        assert editing.resume(self.pk, person, page.fence) == may
+        self.has_again(person, page, may=may)
+
+    def is_untaken(self, person: int, page: Stay) -> bool:
+        now = self.document
+        is_free = now.holder_id is None or (now.holder_id == person and is_over(now))
+        return now.fence == page.fence and is_free and now.trashed_at is None
+
+    def has_again(self, person: int, page: Stay, *, may: bool) -> None:
         if may:
+            self.given_back = None
             after = self.document
             assert (after.holder_id, after.fence) == (person, page.fence)
 
@@ -372,6 +398,7 @@ class Interleavings(TestCase):
     @example(OVERLAPPING)
     @example(TAKEN_BACK)
     @example(REWRITTEN)
+    @example(GIVEN_BACK)
     def test_no_order_loses_text_or_lets_two_write(self, steps: list[Step]) -> None:
         workspace = Workspace()
         for who, actions in steps:

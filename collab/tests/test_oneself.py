@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.db.models.functions import Now
 from django.http import HttpResponse
 from django.test import Client
 
 from collab import listeners, queries
 from collab.live.presence import Page
 from collab.live.testing import announced
-from collab.models import Activity, Document, Draft, Person
+from collab.models import Activity, Document, Draft, Heading, Person
 from collab.operations import documents, editing, headings, trash
+from collab.subjects import Claim
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PAGE, OTHER_PAGE = "a" * 32, "b" * 32
@@ -32,10 +36,22 @@ def lease(document: Document) -> tuple[int | None, int]:
 # The pen of a page that is back.
 
 
-def test_a_page_that_is_back_has_its_pen_again(document: Document, fry: Person, fence: int) -> None:
+def editor(document: Document, person: Person, fence: int) -> Page:
+    return Page("p", person.pk, f"document:{document.pk}", "editing", str(fence))
+
+
+@pytest.mark.parametrize("how", ["said goodbye", "was lost"])
+def test_a_page_that_is_back_has_its_pen_again(
+    document: Document, fry: Person, fence: int, how: str
+) -> None:
     """Under the fence it had, told to all, and no news."""
-    editing.release(document.pk, fry.pk, fence)
-    page = Page("p", fry.pk, f"document:{document.pk}", "editing", str(fence))
+    page = editor(document, fry, fence)
+    if how == "said goodbye":
+        listeners.free_leases([page])
+    else:
+        Document.objects.update(expires_at=Now() - timedelta(seconds=1))
+        editing.expire()
+    assert lease(document) == (None, fence)
     before = Activity.objects.count()
     with announced() as topics:
         listeners.give_back_leases([page])
@@ -45,9 +61,33 @@ def test_a_page_that_is_back_has_its_pen_again(document: Document, fry: Person, 
     assert Document.objects.held().exists()
 
 
+def test_a_page_that_is_heard_of_too_late_gets_no_pen(
+    as_fry: Client, document: Document, fry: Person, fence: int
+) -> None:
+    """Fry is done before the server knows of his page, which is left then: nobody else
+    must wait for a pen that he has given back. Who asks for it has it."""
+    save(as_fry, document, fence, "Fry's words.", done="1")
+    page = editor(document, fry, fence)
+    with announced() as topics:
+        listeners.give_back_leases([page])
+    assert lease(document) == (None, fence)
+    assert topics == set()
+    assert editing.regain(document.pk, fry.pk, fence)
+
+
+def test_a_heading_that_was_given_back_stays_so(document: Document, fry: Person) -> None:
+    """The same for title and cover."""
+    fence = headings.take(document.pk, fry.pk)
+    assert fence
+    page = Page("p", fry.pk, f"document:{document.pk}", "renaming", str(Claim(0, fence)))
+    headings.release(document.pk, fry.pk, fence)
+    listeners.give_back_leases([page])
+    assert Heading.objects.get(pk=document.pk).holder is None
+
+
 def test_a_reader_gets_no_pen(document: Document, fry: Person, fence: int) -> None:
     """Nor an editor's page that never had one: they claim nothing."""
-    editing.release(document.pk, fry.pk, fence)
+    editing.lapse(document.pk, fry.pk, fence)
     subject = f"document:{document.pk}"
     modes = ("reading", "editing")
     listeners.give_back_leases([Page("p", fry.pk, subject, mode, "") for mode in modes])
@@ -71,11 +111,11 @@ def test_a_pen_that_went_on_stays_where_it_is(
     document: Document, leela: Person, fry: Person, fence: int, who: str
 ) -> None:
     """With somebody else, or with oneself in another tab; even if it is free again."""
-    editing.release(document.pk, fry.pk, fence)
+    editing.lapse(document.pk, fry.pk, fence)
     taker = {"leela": leela, "fry": fry}[who]
     assert editing.take(document.pk, taker.pk) == fence + 1
     assert not editing.regain(document.pk, fry.pk, fence)
-    editing.release(document.pk, taker.pk, fence + 1)
+    editing.lapse(document.pk, taker.pk, fence + 1)
     assert not editing.regain(document.pk, fry.pk, fence)
     assert lease(document) == (None, fence + 1)
 
