@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
 from .figures import table
-from .measure import Result
+from .measure import WARMING_EVENTS, Result
 from .results import Section
 
 Figure = Callable[[Result], float]
@@ -56,8 +56,10 @@ def fanout(results: Mapping[int, Mapping[str, Result]], dashboard: Mapping[str, 
   sender) until the last socket has the frame.
 - Per delivery: a series of events as fast as they are served, each in a frame of its own; the
   server's user and system time, all threads, rendering and housekeeping included; the
-  median of {_parts(results)}. The tick is
-  1 ms here, so that it does not slow down the series.
+  median of {_parts(results)}. Before each part come
+  {WARMING_EVENTS} events that are not measured: the first after a pause are acknowledged
+  one by one, within the server's `send`. The tick is 1 ms here, so that it does not slow
+  down the series.
 
 ### The dashboard
 
