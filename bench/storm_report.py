@@ -22,12 +22,13 @@ ROWS = (
 )
 
 
-def section(sockets: int, tick_seconds: float, figures: Figures) -> Section:
+def section(sockets: int, tick_seconds: float, runs: int, figures: Figures) -> Section:
     """The report.
 
     Args:
         sockets: how many showed it.
         tick_seconds: least time between two flushes.
+        runs: how often the tick was measured.
         figures: by measurement (``tick``, ``double``, ``storm``) and way; and the machine's
             own ``pauses``.
     """
@@ -49,14 +50,16 @@ def section(sockets: int, tick_seconds: float, figures: Figures) -> Section:
 
 - The pens of 100 documents pass on, in transactions of a process beside; {sockets:,} sockets.
   In the first two measurements every page shows all 100 badges, in the storm each another 20.
+- The first was measured {runs} times, each time with another server and in turns with a bare
+  loop that writes frames of the same length at the same pace; of each figure the median counts.
 - Events within a tick of {tick_seconds * 1e3:.0f} ms travel together, so the CPU follows the
   ticks: twice the events cost less than twice as much.
 - Every page was checked: it got only what it shows, never an older badge after a newer
   one, and the last of each.
 - What all pages get is compressed once for all of them, as browsers offer it; in the storm
-  each page gets something else, as it is. A bare loop that writes frames of the same length
-  at the same pace takes {bare["cpu_us"]:,.2f} µs per fragment, and {bare["p99_ms"]:,.0f} ms pass
-  (p99) from some time in a tick to a page: that is the system's part.
+  each page gets something else, as it is. The bare loop takes {bare["cpu_us"]:,.2f} µs per
+  fragment, and {bare["p99_ms"]:,.0f} ms pass (p99) from some time in a tick to a page: that is
+  the system's part.
 - The machine's own pauses are in all delays. Two loops that did nothing but count, one on
   each core, were held up for {held["share"]:.1%} of {held["seconds"]:.0f} s just after, and for up
   to {held["longest_ms"]:,.0f} ms at a time.
