@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import math
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,10 +15,12 @@ from .ways import Event, Way
 #: Between isolated events: many ticks, so that none waits for one.
 ISOLATION_SECONDS = 0.1
 IDLE_SECONDS = 3.0
-#: Events before a series, and seconds for them at most. A receiver acknowledges the first 16
-#: segments after a pause one by one (Linux: TCP_MAX_QUICKACKS), then every other or when it
-#: reads. Within one machine the server's ``send`` makes the former and takes them in, so that
-#: a short series after a pause would cost a tenth more than one that goes on.
+#: Events before a series, and seconds after which no more of them begin: a way that takes
+#: long for each must not keep the others waiting until a pen runs out. A receiver
+#: acknowledges the first 16 segments after a pause one by one (Linux: TCP_MAX_QUICKACKS), then
+#: every other or when it reads. Within one machine the server's ``send`` makes the former and
+#: takes them in, so that a short series after a pause would cost a tenth more than one that
+#: goes on.
 WARMING_EVENTS = 20
 WARMING_SECONDS = 1.0
 
@@ -138,21 +139,17 @@ class Part:
 def series(way: Way, seconds: float) -> Part:
     """Events as fast as the sockets get them, each in a frame of its own, after some that
     are not measured."""
-    _stream(way, WARMING_SECONDS, WARMING_EVENTS)
-    cpu, began = cpu_seconds(way.pid), time.perf_counter()
-    _stream(way, seconds)
-    took, clients = time.perf_counter() - began, way.clients
-    return Part(cpu_seconds(way.pid) - cpu, took, clients.count, clients.bytes)
-
-
-def _stream(way: Way, seconds: float, most: float = math.inf) -> None:
-    """Events for so long, ``most`` at most, and all that they send, counted anew."""
+    until = time.perf_counter() + WARMING_SECONDS
+    for _ in range(WARMING_EVENTS):
+        isolated(way)
+        if time.perf_counter() > until:
+            break
     clients = way.clients
     clients.forget()
-    until = time.perf_counter() + seconds
+    cpu, began = cpu_seconds(way.pid), time.perf_counter()
     sent: int = 0
     event: Event | None = None
-    while sent < most and time.perf_counter() < until:
+    while time.perf_counter() - began < seconds:
         if way.ahead:
             clients.receive((sent - way.ahead) * len(clients))
         elif sent:
@@ -164,6 +161,8 @@ def _stream(way: Way, seconds: float, most: float = math.inf) -> None:
     event.moments()
     clients.receive(sent * len(clients))
     clients.verify(sent, event.marker)
+    took = time.perf_counter() - began
+    return Part(cpu_seconds(way.pid) - cpu, took, clients.count, clients.bytes)
 
 
 def summary(way: Way, times: Sequence[Times], parts: Sequence[Part], idle: float) -> Result:
