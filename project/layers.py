@@ -1,7 +1,8 @@
 """The channel layer over Redis, with patience.
 
 channels_redis waits for a message for a tenth of a second at a time, however quiet it
-is: an idle server woke up for that more often than for everything else together.
+is: an idle server woke up for that more often than for everything else together, and
+setting up the time limit took a fifth of what reading a message takes.
 """
 
 from __future__ import annotations
@@ -11,12 +12,10 @@ from typing import Any
 from channels_redis import pubsub
 from channels_redis.pubsub import RedisPubSubChannelLayer, RedisSingleShardConnection
 
-#: How long it waits. A message, or the end of the connection, ends it at once.
-WAIT_SECONDS = 5.0
-
 
 class Patient:
-    """A subscription of redis-py's that is asked for messages less often.
+    """A subscription of redis-py's that waits for a message as long as it takes. What ends
+    it sooner is the end of the connection, of which redis-py's keepalive makes sure.
 
     Args:
         subscription: what receives them.
@@ -29,8 +28,8 @@ class Patient:
         return getattr(self._subscription, name)
 
     async def get_message(self, **options: Any) -> Any:
-        """The next message, or None if none comes in time."""
-        return await self._subscription.get_message(**options | {"timeout": WAIT_SECONDS})
+        """The next message, or None if it is none to pass on."""
+        return await self._subscription.get_message(**options | {"timeout": None})
 
 
 class PatientConnection(RedisSingleShardConnection):  # type: ignore[misc]
