@@ -382,7 +382,8 @@ class Bundle:
     ) -> list[tuple[Wire, int]]:
         """Returns the wires whose socket did not take it all, and how many bytes it took."""
         behind = turn.behind(wires[0])
-        left = dict.fromkeys(behind.intersection(sends), 0)
+        # Nearly always nobody is: then there is no need to look each of them up.
+        left = dict.fromkeys(behind.intersection(sends), 0) if behind else {}
         data, size = frame.wire, frame.size
         # Nothing here that is not needed for each: it is done for every delivery.
         for send in [send for send in sends if send not in left] if left else sends:
