@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, When, Window
+from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Value, When, Window
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -179,20 +179,22 @@ def in_trash(documents: DocumentQuerySet) -> DocumentQuerySet:
 
 
 def badges(ids: Iterable[int]) -> Mapping[int, Badge]:
-    """The badges of these documents, in two queries; missing ones are left out.
+    """The badges of these documents, in one query; missing ones are left out.
     Their people have only what a face and a name need."""
-    wanted = list(ids)
-    inside: dict[int, dict[int, Person]] = defaultdict(dict)
-    for subject, *shown in _INSIDE.rows(wanted):
-        inside[document_of(subject) or 0].setdefault(shown[0], _shown(shown))
-    return {
-        pk: Badge(
-            pk,
-            _shown(holder) if is_held else None,
-            [p for p in inside[pk].values() if not (is_held and p.pk == holder[0])],
-        )
-        for pk, is_held, *holder in _HOLDERS.rows(wanted)
-    }
+    holders: dict[int, Person | None] = {}
+    inside: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
+    for pk, subject, joined_at, is_held, *shown in _OCCUPIED.rows(list(ids)):
+        if subject:
+            inside[document_of(subject) or 0].append((joined_at, pk, *shown))
+        else:
+            holders[pk] = _shown(shown) if is_held else None
+    return {pk: Badge(pk, holder, _readers(inside[pk], holder)) for pk, holder in holders.items()}
+
+
+def _readers(pages: Sequence[tuple[Any, ...]], holder: Person | None) -> list[Person]:
+    """Whose pages these are, the first to come first; each once, and not the holder."""
+    people = dict.fromkeys(_shown(shown) for _, _, *shown in sorted(pages))
+    return [person for person in people if person != holder]
 
 
 def _shown(values: Sequence[Any]) -> Person:
@@ -204,23 +206,22 @@ def _known(values: tuple[Any, ...]) -> Person:
     return Person.from_db(None, SHOWN, values)
 
 
-def _holders(ids: Sequence[int]) -> QuerySet[Document, tuple[Any, ...]]:
-    """Every document of these that is there, whether somebody holds its pen, and who."""
+def _occupied(ids: Sequence[int]) -> QuerySet[Any, tuple[Any, ...]]:
+    """Every document of these that is there, whether somebody holds its pen, and who. And
+    every page on which one of them is open: with its subject, since when, and whose."""
     held = Q(holder__isnull=False, expires_at__gte=Now())
     documents = Document.objects.present().filter(pk__in=ids).select_related(None).order_by()
-    is_held = Case(When(held, then=True), default=False)
-    holder = (f"holder__{name}" for name in SHOWN)
-    rows: QuerySet[Document, tuple[Any, ...]] = documents.annotate(is_held=is_held).values_list(
-        "pk", "is_held", *holder
+    pens = documents.annotate(
+        subject=Value(""),
+        joined_at=Value(None, models.DateTimeField()),
+        is_held=Case(When(held, then=True), default=False),
     )
-    return rows
-
-
-def _inside(ids: Sequence[int]) -> QuerySet[Connection, tuple[Any, ...]]:
-    """Who is in these documents, the first to come first."""
-    here = Connection.objects.live().on(*(subject_of(pk) for pk in ids))
-    person = (f"user__{name}" for name in SHOWN)
-    return here.order_by("joined_at", "pk").values_list("subject", *person)
+    pages = Connection.objects.live().on(*map(subject_of, ids)).annotate(is_held=Value(False))
+    columns = ("pk", "subject", "joined_at", "is_held")
+    rows: QuerySet[Any, tuple[Any, ...]] = pens.values_list(
+        *columns, *(f"holder__{name}" for name in SHOWN)
+    )
+    return rows.union(pages.values_list(*columns, *(f"user__{name}" for name in SHOWN)), all=True)
 
 
 def _due(ids: Sequence[int]) -> QuerySet[Document, tuple[Any, ...]]:
@@ -239,7 +240,7 @@ def is_a_lease_due() -> bool:
     return bool(_DUE.all())
 
 
-_HOLDERS, _INSIDE = Prepared(_holders), Prepared(_inside, subject_of)
+_OCCUPIED = Prepared(_occupied, int, subject_of)
 
 
 def active_people() -> tuple[int, list[Person]]:

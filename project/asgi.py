@@ -20,7 +20,7 @@ from .requests import PageHandler  # noqa: E402
 
 elsewhere.allow()
 # A thread that computes gives way to one that waits after this long, in seconds. A page
-# makes ten queries, and waits again after each of them: with Python's 5 ms, one long
+# makes nine queries, and waits again after each of them: with Python's 5 ms, one long
 # page held up another by several times its own length.
 sys.setswitchinterval(0.001)
 application = ProtocolTypeRouter({"http": PageHandler(), "websocket": websocket_application()})

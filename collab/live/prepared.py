@@ -41,16 +41,16 @@ class Prepared:
             for :meth:`all`. It is one of values, which come as the database has them, so
             numbers and texts only; or one of whole objects, for :meth:`objects`.
             Nothing else in it may vary, except with the engine's configuration.
-        parameter: what ``build`` makes of a key.
+        parameters: what ``build`` makes of a key, in all the ways that it does.
     """
 
     def __init__(
         self,
         build: Callable[[Sequence[Any]], QuerySet[Any, Any]],
-        parameter: Callable[[Any], int | str] = int,
+        *parameters: Callable[[Any], int | str],
     ) -> None:
         self._build = build
-        self._parameter = parameter
+        self._parameters = parameters or (int,)
         self._built = lru_cache(maxsize=32)(self._build_for)
 
     def rows(self, keys: Sequence[int] | Sequence[str]) -> Sequence[tuple[Any, ...]]:
@@ -61,8 +61,8 @@ class Prepared:
         size = 1 << (len(keys) - 1).bit_length()
         sql, parameters, places = self._built(size, conf(), connection.vendor)
         filled = list(parameters)
-        for place, number in places:
-            filled[place] = self._parameter(keys[min(number, len(keys) - 1)])
+        for place, number, parameter in places:
+            filled[place] = parameter(keys[min(number, len(keys) - 1)])
         return _rows(sql, filled)
 
     def all(self) -> Sequence[tuple[Any, ...]]:
@@ -95,13 +95,17 @@ class Prepared:
 
     def _build_for(
         self, size: int, conf: LiveConf, vendor: str
-    ) -> tuple[str, Sequence[Any], Sequence[tuple[int, int]]]:
-        """The SQL, its parameters, and where among them which key stands."""
+    ) -> tuple[str, Sequence[Any], Sequence[tuple[int, int, Callable[[Any], int | str]]]]:
+        """The SQL, its parameters, and where among them which key stands, made in which way."""
         # No row has a negative id, so these can be told from all other parameters.
-        numbers = {self._parameter(-1 - number): number for number in range(size)}
+        keys = {
+            parameter(-1 - number): (number, parameter)
+            for number in range(size)
+            for parameter in self._parameters
+        }
         query = self._build([-1 - number for number in range(size)]).query
         sql, parameters = query.sql_with_params()
-        places = [(n, numbers[p]) for n, p in enumerate(parameters) if p in numbers]
+        places = [(n, *keys[p]) for n, p in enumerate(parameters) if p in keys]
         return sql, parameters, places
 
 

@@ -64,6 +64,25 @@ def test_other_durations_are_another_query(settings: object) -> None:
     assert not prepared.rows([7])
 
 
+def test_a_key_may_be_asked_for_in_several_ways() -> None:
+    """In a union of what is asked by number and what is asked by subject, say."""
+    leela = Person.objects.create(username="leela")
+    fry = Person.objects.create(username="fry")
+    node = Node.objects.create(boot="b", host="h", pid=1)
+    for person in (leela, fry):
+        subject = subject_of(person.pk)
+        Connection.objects.create(node=node, page=person.username, user=fry, subject=subject)
+
+    def about(ids: Sequence[int]) -> QuerySet[Person, tuple[str]]:
+        people = Person.objects.filter(pk__in=ids).values_list("username")
+        pages = Connection.objects.on(*map(subject_of, ids)).values_list("subject")
+        return people.union(pages, all=True)
+
+    prepared = Prepared(about, int, subject_of)
+    assert sorted(prepared.rows([leela.pk])) == [(subject_of(leela.pk),), ("leela",)]
+    assert len(prepared.rows([leela.pk, fry.pk, -1])) == 4
+
+
 def test_a_query_without_keys_is_built_once_too() -> None:
     """Its rows are those of each moment."""
     built = []
