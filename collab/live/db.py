@@ -51,62 +51,81 @@ class _Thread(threading.local):
 _thread = _Thread()
 
 
-class _Pool(ThreadPoolExecutor):
-    """A thread pool that can close what each of its threads has opened."""
+class _Worker(ThreadPoolExecutor):
+    """One thread, with the database connections that it has opened.
 
-    def __init__(self, threads: int, name: str) -> None:
-        self._size = threads
-        super().__init__(threads, thread_name_prefix=name, initializer=self._begin)
+    Args:
+        name: the thread's.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        super().__init__(1, initializer=self._begin)
 
     def _begin(self) -> None:
+        threading.current_thread().name = self._name
         _thread.is_ours = True
-
-    def close_connections(self) -> None:
-        """Close the database connections of every thread, when its last job is done."""
-        # A connection belongs to its thread. The barrier keeps each thread busy until all
-        # are, so each gets exactly one of these jobs; as many as there can be, since the
-        # pool would give that of a busy thread to a new one.
-        barrier = threading.Barrier(self._size)
-
-        def close() -> None:
-            barrier.wait()
-            _close()
-
-        for job in [self.submit(close) for _ in range(self._size)]:
-            job.result()
 
 
 class _Lane:
-    """A pool that is there from its first job to the next shutdown.
+    """Threads that are there from their first job to the next shutdown.
 
     Args:
-        name: of its threads.
-        threads: how many.
-        spare: where jobs go while all of its threads wait.
+        name: what the threads' names begin with.
+        threads: how many there may be.
+        spare: where jobs go while all of them wait.
     """
 
     def __init__(self, name: str, threads: Callable[[], int], spare: _Lane | None = None) -> None:
         self._name = name
         self._threads = threads
         self._spare = spare
-        self._pool: _Pool | None = None
+        self._workers: list[_Worker] = []
+        #: The one that was busy last is the last, and the next to get a job: what it needs
+        #: for that, its connection above all, is most likely still in the processor's cache.
+        self._free: list[_Worker] = []
+        self._is_open = False
         self._room = asyncio.Semaphore()
         #: When a thread last became free, or the last free one got a job.
         self._moved_at = 0.0
 
     async def run(self, job: Callable[[], T]) -> T:
         """The result of a job, done by one of the threads."""
-        if self._pool is None:
-            self._pool = _Pool(self._threads(), self._name)
-            self._room = asyncio.Semaphore(self._threads())
+        if not self._is_open:
+            self._is_open, self._room = True, asyncio.Semaphore(self._threads())
+        room = self._room
         if not await self._has_room():
             assert self._spare is not None
             return await self._spare.run(job)
+        worker = self._free.pop() if self._free else self._hire()
+        future = worker.submit(job)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, job)
+            return await asyncio.wrap_future(future)
         finally:
-            self._moved_at = time.monotonic()
-            self._room.release()
+            if future.done():
+                self._release(worker, room)
+            else:  # nobody waits for it any more, but the thread is still busy with it
+                loop = asyncio.get_running_loop()
+                future.add_done_callback(lambda _: self._release_from(loop, worker, room))
+
+    def _hire(self) -> _Worker:
+        worker = _Worker(f"{self._name}_{len(self._workers)}")
+        self._workers.append(worker)
+        return worker
+
+    def _release(self, worker: _Worker, room: asyncio.Semaphore) -> None:
+        """A thread has done its job."""
+        self._moved_at = time.monotonic()
+        if worker in self._workers:  # there may have been a shutdown
+            self._free.append(worker)
+        room.release()
+
+    def _release_from(
+        self, loop: asyncio.AbstractEventLoop, worker: _Worker, room: asyncio.Semaphore
+    ) -> None:
+        """The same, in the thread itself."""
+        with contextlib.suppress(RuntimeError):  # the loop may be closed by now
+            loop.call_soon_threadsafe(self._release, worker, room)
 
     async def _has_room(self) -> bool:
         """Get a thread, unless all have been waiting for long and there are spare ones."""
@@ -120,12 +139,12 @@ class _Lane:
         return False
 
     def shutdown(self) -> None:
-        """Close the pool's connections and threads."""
-        pool, self._pool = self._pool, None
-        if pool is None:
-            return
-        pool.close_connections()
-        pool.shutdown(wait=True)
+        """End the threads, each with its last job, and close their connections."""
+        workers, self._workers, self._free, self._is_open = self._workers, [], [], False
+        for worker in workers:
+            worker.submit(_close)  # a connection belongs to its thread
+        for worker in workers:
+            worker.shutdown(wait=True)
 
 
 _spare = _Lane("live-spare", lambda: SPARE_THREADS)

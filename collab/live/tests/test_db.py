@@ -101,6 +101,26 @@ async def test_who_only_has_much_to_do_needs_no_other_threads(
     assert {*await asyncio.gather(*(db.run(work) for _ in range(jobs)))} == {"live"}
 
 
+async def test_the_thread_that_was_busy_last_is_the_next() -> None:
+    """However many have been busy at once."""
+    together = threading.Barrier(conf().threads)
+    await asyncio.gather(*(db.run(together.wait) for _ in range(conf().threads)))
+    first = await db.run(threading.get_ident)
+    assert {await db.run(threading.get_ident) for _ in range(conf().threads)} == {first}
+
+
+async def test_a_thread_that_nobody_waits_for_any_more_gets_no_job(
+    database: threading.Event,
+) -> None:
+    """Before it has done the one that it has: others are free."""
+    abandoned = asyncio.create_task(db.run(database.wait))
+    await asyncio.sleep(0)
+    abandoned.cancel()
+    await asyncio.gather(abandoned, return_exceptions=True)
+    async with asyncio.timeout(60):
+        assert {await db.run(where) for _ in range(conf().threads)} == {"live"}
+
+
 async def test_a_job_that_is_cancelled_gives_its_place_back(database: threading.Event) -> None:
     """While it waits for a thread, and while a thread works for it."""
     jobs = [asyncio.create_task(db.run(database.wait)) for _ in range(conf().threads + 1)]
@@ -131,13 +151,13 @@ def is_open(raw: Any) -> bool:
 async def test_a_thread_that_has_hardly_begun_leaves_no_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    begin = db._Pool._begin
+    begin = db._Worker._begin
 
-    def late(pool: db._Pool) -> None:
+    def late(worker: db._Worker) -> None:
         time.sleep(0.2)
-        begin(pool)
+        begin(worker)
 
-    monkeypatch.setattr(db._Pool, "_begin", late)
+    monkeypatch.setattr(db._Worker, "_begin", late)
     opening = asyncio.create_task(db.run(opened))
     await asyncio.sleep(0)  # it has been given to the thread
     await asyncio.to_thread(db.shutdown)
