@@ -93,8 +93,8 @@ class _Lane:
         """The result of a job, done by one of the threads."""
         if not self._is_open:
             self._is_open, self._room = True, asyncio.Semaphore(self._threads())
-        room = self._room
-        if not await self._has_room():
+        loop, room = asyncio.get_running_loop(), self._room
+        if not await self._gets(room):
             assert self._spare is not None
             return await self._spare.run(job)
         worker = self._free.pop() if self._free else self._hire()
@@ -105,7 +105,6 @@ class _Lane:
             if future.done():
                 self._release(worker, room)
             else:  # nobody waits for it any more, but the thread is still busy with it
-                loop = asyncio.get_running_loop()
                 future.add_done_callback(lambda _: self._release_from(loop, worker, room))
 
     def _hire(self) -> _Worker:
@@ -127,15 +126,15 @@ class _Lane:
         with contextlib.suppress(RuntimeError):  # the loop may be closed by now
             loop.call_soon_threadsafe(self._release, worker, room)
 
-    async def _has_room(self) -> bool:
-        """Get a thread, unless all have been waiting for long and there are spare ones."""
-        if self._spare is None or not self._room.locked():
+    async def _gets(self, room: asyncio.Semaphore) -> bool:
+        """Get room, unless all threads have been waiting for long and there are spare ones."""
+        if self._spare is None or not room.locked():
             self._moved_at = time.monotonic()
-            return await self._room.acquire()
+            return await room.acquire()
         while (patience := self._moved_at + PATIENCE_SECONDS - time.monotonic()) > 0:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(patience):
-                    return await self._room.acquire()
+                    return await room.acquire()
         return False
 
     def shutdown(self) -> None:
