@@ -68,9 +68,13 @@ class Cable:
         while True:
             try:
                 near, _ = listener.accept()
-                far = socket.create_connection((LOCALHOST, self._to))
             except OSError:  # pulled
                 return
+            try:
+                far = socket.create_connection((LOCALHOST, self._to))
+            except OSError:  # the server is not there: whoever called is told so
+                close(near)
+                continue
             with self._lock:
                 if self._listener is not listener:  # pulled meanwhile
                     close(near)
