@@ -84,15 +84,14 @@ class _Lane:
         #: The one that was busy last is the last, and the next to get a job: what it needs
         #: for that, its connection above all, is most likely still in the processor's cache.
         self._free: list[_Worker] = []
-        self._is_open = False
         self._room = asyncio.Semaphore()
         #: When a thread last became free, or the last free one got a job.
         self._moved_at = 0.0
 
     async def run(self, job: Callable[[], T]) -> T:
         """The result of a job, done by one of the threads."""
-        if not self._is_open:
-            self._is_open, self._room = True, asyncio.Semaphore(self._threads())
+        if not self._workers:  # it will have one without a pause: there is room
+            self._room = asyncio.Semaphore(self._threads())
         loop, room = asyncio.get_running_loop(), self._room
         if not await self._gets(room):
             assert self._spare is not None
@@ -139,9 +138,10 @@ class _Lane:
 
     def shutdown(self) -> None:
         """End the threads, each with its last job, and close their connections."""
-        workers, self._workers, self._free, self._is_open = self._workers, [], [], False
-        for worker in workers:
-            worker.submit(_close)  # a connection belongs to its thread
+        workers, self._workers, self._free = self._workers, [], []
+        # A connection belongs to its thread.
+        for closing in [worker.submit(_close) for worker in workers]:
+            closing.result()
         for worker in workers:
             worker.shutdown(wait=True)
 
